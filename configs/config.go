@@ -1,0 +1,73 @@
+package configs
+
+import (
+	"time"
+
+	"github.com/alecthomas/units"
+
+	"cloakroom/bff/provider"
+	"cloakroom/bff/static"
+	"cloakroom/proxy"
+	"cloakroom/session"
+	"cloakroom/session/memory"
+	"cloakroom/session/redis"
+)
+
+// Config is the whole configuration file.
+type Config struct {
+	// Server is where Cloakroom listens and under which name.
+	Server Server `yaml:"server"`
+	// Providers are the OpenID providers that users sign in with, by a name of your choice.
+	Providers map[string]provider.Config `yaml:"providers" required:"true"`
+	// DefaultProvider names the provider that /bff/login uses when the request names none. Needed with two or more.
+	DefaultProvider string `yaml:"default_provider" default:""`
+	// Session is how sessions are kept.
+	Session Session `yaml:"session"`
+	// SPA is the single-page app itself, served from the same origin.
+	SPA static.Config `yaml:"spa"`
+	// Routes are the paths that go to upstreams.
+	Routes []proxy.Config `yaml:"routes" default:"[]"`
+}
+
+// Server says where Cloakroom listens and under which name browsers see it.
+type Server struct {
+	// Listen is the public listener's address. Port 0 takes a free one, which the log names.
+	Listen string `yaml:"listen" default:":8080"`
+	// PublicURL is the origin that browsers see: scheme, host and port, no path. https, or http on localhost.
+	PublicURL string `yaml:"public_url" required:"true"`
+	// TrustedProxies are the networks whose Forwarded and X-Forwarded-For are believed. Default: nobody.
+	TrustedProxies []string `yaml:"trusted_proxies" default:"[]"`
+	// AdminListen is the address of /livez, /readyz and /metrics. Never public. `off` turns it off.
+	AdminListen string `yaml:"admin_listen" default:"127.0.0.1:9090"`
+	// ShutdownGrace is how long requests in flight may take to finish after SIGTERM.
+	ShutdownGrace time.Duration `yaml:"shutdown_grace" default:"20s"`
+	// ReadHeaderTimeout is how long a client may take to send a request's headers.
+	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout" default:"10s"`
+	// IdleTimeout closes client connections that carried no request for this long.
+	IdleTimeout time.Duration `yaml:"idle_timeout" default:"2m"`
+	// MaxHeader bounds a request's line and headers together; more is answered 431.
+	MaxHeader units.Base2Bytes `yaml:"max_header" default:"16KiB"`
+	// InsecureLocalhostCookies drops the cookies' prefix and Secure, for browsers such as Safari that refuse them on http://localhost. Loopback only.
+	InsecureLocalhostCookies bool `yaml:"insecure_localhost_cookies" default:"false"`
+	// Log is what the server writes to standard error.
+	Log Log `yaml:"log"`
+}
+
+// Log shapes the log.
+type Log struct {
+	// Level is the least severe level that is written.
+	Level string `yaml:"level" default:"info" enum:"debug,info,warn,error"`
+	// Format is `json`, `text`, or `auto`: text on a terminal, else JSON.
+	Format string `yaml:"format" default:"auto" enum:"auto,json,text"`
+}
+
+// Session is how sessions are kept: the engine's own keys and the store's.
+type Session struct {
+	session.Config `yaml:",inline"`
+	// Store is `redis`, or `memory` for one process only: its sessions end with it.
+	Store string `yaml:"store" default:"redis" enum:"redis,memory"`
+	// Redis is used when store is redis.
+	Redis redis.Config `yaml:"redis"`
+	// Memory is used when store is memory.
+	Memory memory.Config `yaml:"memory"`
+}

@@ -1,0 +1,47 @@
+package proxy
+
+import (
+	"time"
+
+	"github.com/alecthomas/units"
+)
+
+// Config is one route: a path pattern, the upstream it goes to, and the rules to pass.
+type Config struct {
+	// Path is a net/http ServeMux pattern without method and host: /exact, /prefix/, /items/{id}, /files/{rest...}.
+	// `/x/` also takes `/x`. The more specific pattern wins.
+	Path string `yaml:"path" required:"true"`
+	// Methods are the methods that the route takes; GET also takes HEAD. Empty: all but TRACE and CONNECT.
+	Methods []string `yaml:"methods" default:"[]"`
+	// Upstream is the API server's URL, with an optional base path. http or https.
+	Upstream string `yaml:"upstream" required:"true"`
+	// StripPrefix is cut from the request's path before the upstream's base path is put in front.
+	StripPrefix string `yaml:"strip_prefix" default:""`
+	// Auth is whether the route needs a session: `required`; `optional` (the bearer is added where there is one); `none` (no session is read, no bearer added).
+	Auth string `yaml:"auth" default:"required" enum:"required,optional,none"`
+	// WithoutFetchMetadata: `safe` lets GET and HEAD of old web views through, which send neither Sec-Fetch-Site nor Origin nor X-CSRF.
+	// Needs the Strict cookie. Default `refuse`.
+	WithoutFetchMetadata string `yaml:"without_fetch_metadata" default:"refuse" enum:"refuse,safe"`
+	// CrossSiteNavigation lets top-level GET navigations from other sites in, for routes that serve pages. Needs `same_site: lax`.
+	CrossSiteNavigation bool `yaml:"cross_site_navigation" default:"false"`
+	// Timeout is how long the upstream may take until its response headers. Between 1ms and 10m.
+	Timeout time.Duration `yaml:"timeout" default:"30s"`
+	// Idle is how long either side may be silent while a body is on its way. Streams have no total limit.
+	Idle time.Duration `yaml:"idle" default:"60s"`
+	// Request bounds what a client may send.
+	Request RequestConfig `yaml:"request"`
+	// Response bounds what an upstream may answer.
+	Response ResponseConfig `yaml:"response"`
+}
+
+// RequestConfig bounds a route's requests.
+type RequestConfig struct {
+	// MaxBody is the largest request body; a larger one is answered 413.
+	MaxBody units.Base2Bytes `yaml:"max_body" default:"10MiB"`
+}
+
+// ResponseConfig bounds a route's responses.
+type ResponseConfig struct {
+	// MaxBody is the largest response body; a longer one is answered 502, or cut off where its length was not announced. 0: no limit.
+	MaxBody units.Base2Bytes `yaml:"max_body" default:"0B"`
+}

@@ -1,0 +1,33 @@
+package session
+
+import (
+	"time"
+
+	"github.com/alecthomas/units"
+
+	"cloakroom/configs/secret"
+)
+
+// Config says how long sessions live, how they are sealed and what their cookie looks like.
+type Config struct {
+	// IdleTimeout ends a session that made no request for this long. At least 10s, shorter than lifetime.
+	IdleTimeout time.Duration `yaml:"idle_timeout" default:"30m"`
+	// Lifetime ends a session this long after sign-in, whatever it does. At most 400 days.
+	Lifetime time.Duration `yaml:"lifetime" default:"12h"`
+	// Secrets seal the sessions, at least 32 bytes each, from a random source: the first seals, all of them open.
+	Secrets []secret.String `yaml:"secrets" required:"true"`
+	// MaxSize bounds the tokens and claims of one session; a larger sign-in is refused.
+	MaxSize units.Base2Bytes `yaml:"max_size" default:"64KiB"`
+	// Cookie is the session cookie.
+	Cookie CookieConfig `yaml:"cookie"`
+}
+
+// CookieConfig shapes the session cookie. It is always Secure, HttpOnly, Path=/ and without Domain.
+type CookieConfig struct {
+	// Name starts with __Host-Http- or __Host-, which makes browsers hold the server to the attributes above.
+	Name string `yaml:"name" default:"__Host-Http-session"`
+	// SameSite is `strict`, or `lax` where other sites' links must arrive signed in.
+	SameSite string `yaml:"same_site" default:"strict" enum:"strict,lax"`
+	// Persist keeps the cookie when the browser closes, until the session's lifetime ends.
+	Persist bool `yaml:"persist" default:"false"`
+}

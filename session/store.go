@@ -1,0 +1,88 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// States that a store reports. Any other error of a store is an outage: nothing was decided.
+var (
+	// ErrNone means that there is no such session: never created, expired or ended.
+	ErrNone = errors.New("no session")
+	// ErrConflict means that the record is not at the version that was read, or that one is there already.
+	ErrConflict = errors.New("session was changed by somebody else")
+	// ErrEnded means that a mark stands: the session, or every session of its user up to now, was ended.
+	ErrEnded = errors.New("session was ended")
+	// ErrFull means that a bounded store takes no further session.
+	ErrFull = errors.New("session store is full")
+)
+
+// ID is a session's key in the store: base64url(SHA-256(ticket)), 43 characters.
+type ID string
+
+// WriteID names one write, so that a command repeated after a lost answer counts once (ENGINE 2.3).
+type WriteID [16]byte
+
+// Record is one sealed session as the store sees it.
+type Record struct {
+	// Version counts the writes; a created record has 1.
+	Version uint64
+	// Write names the write that made this version.
+	Write WriteID
+	// Sealed is opaque to the store.
+	Sealed []byte
+}
+
+// IndexKey names one index: all sessions of a user, or all of a provider's session. Made by the Manager, a hash: safe as a key.
+type IndexKey string
+
+// Member is one session in an index. Info is sealed and opaque to the store.
+type Member struct {
+	ID   ID
+	Info []byte
+}
+
+// Store keeps records, indexes, marks, locks and claims, all with an expiry. Everything is safe for
+// concurrent use by any number of processes, and every method honours its context's deadline.
+//
+// Each method touches one key slot, {session ID} or {index key} or {claim}, so that it runs on Redis Cluster.
+type Store interface {
+	// Read returns the record, or ErrNone.
+	Read(ctx context.Context, id ID) (Record, error)
+	// TTL returns how long the record lives if nothing touches it, or ErrNone.
+	TTL(ctx context.Context, id ID) (time.Duration, error)
+	// Create stores version 1 until expires. ErrEnded if an ended mark stands for id, ErrConflict if a record is there
+	// that another write made. Repeated with the same rec.Write it answers as the first time.
+	Create(ctx context.Context, id ID, rec Record, expires time.Time) error
+	// Update replaces version rec.Version-1 by rec and keeps the expiry. ErrNone if the record is gone, ErrConflict if its version is another.
+	// Repeated with the same rec.Write it answers as the first time.
+	Update(ctx context.Context, id ID, rec Record) error
+	// Touch moves the record's expiry to until, never to an earlier time. It answers false where it moved nothing:
+	// gone, or already later.
+	Touch(ctx context.Context, id ID, until time.Time) (bool, error)
+	// End deletes the record and leaves an ended mark for mark, in one step, also where no record is. It reports whether one was there.
+	End(ctx context.Context, id ID, mark time.Duration) (existed bool, err error)
+
+	// AddIndex adds m to the index until expires. ErrEnded if the index has a mark that is not earlier than issued.
+	AddIndex(ctx context.Context, key IndexKey, m Member, issued, expires time.Time) error
+	// DropIndex removes a member, if it is there.
+	DropIndex(ctx context.Context, key IndexKey, id ID) error
+	// Members lists an index.
+	Members(ctx context.Context, key IndexKey) ([]Member, error)
+	// MarkIndex sets the index's mark to issued for keep, unless it has a later one, and lists the members, in one step (ENGINE 3.3).
+	MarkIndex(ctx context.Context, key IndexKey, issued time.Time, keep time.Duration) ([]Member, error)
+
+	// Lock takes the lock of id's refresh token for owner, or keeps it if owner has it already; it is free again after lease.
+	Lock(ctx context.Context, id ID, owner WriteID, lease time.Duration) (bool, error)
+	// Unlock frees the lock if owner still has it.
+	Unlock(ctx context.Context, id ID, owner WriteID) error
+
+	// Claim takes a name for owner, once for all; the name is remembered for keep. It answers true to the first owner, and to that owner again.
+	Claim(ctx context.Context, name string, owner WriteID, keep time.Duration) (bool, error)
+
+	// Check reports whether the store can serve: reachable, and set up so that it loses nothing.
+	Check(ctx context.Context) error
+	// Close releases the store's connections. The store is not usable afterwards.
+	Close() error
+}
