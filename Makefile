@@ -1,0 +1,33 @@
+# The commands of the project. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+TOOL := go tool -modfile=tools/go.mod
+
+.PHONY: help setup build lint unit test bench
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what the tests need and this machine lacks
+	@scripts/setup.sh
+
+build: ## build bin/cloakroom, static
+	CGO_ENABLED=0 go build -trimpath -o bin/cloakroom ./cmd/cloakroom
+
+lint: ## gofmt, go vet, staticcheck, govulncheck
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [[ -n "$$unformatted" ]]; then printf 'gofmt -w these:\n%s\n' "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	@scripts/vuln.sh
+
+unit: ## go test -race of everything, with a sum at the end
+	@go test -race -timeout 9m -json ./... | node scripts/gotest.mjs
+
+test: setup lint unit ## everything: setup, lint, unit tests, stores, end-to-end, browser; then the requirement ids shown
+	@scripts/requirements.sh
+
+bench: setup ## CPU time and Redis commands per proxied request, beside a bare reverse proxy
+	@go run ./e2e/bench
