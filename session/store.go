@@ -16,6 +16,9 @@ var (
 	ErrEnded = errors.New("session was ended")
 	// ErrFull means that a bounded store takes no further session.
 	ErrFull = errors.New("session store is full")
+	// ErrCorrupt means that the store holds something that no store of ours wrote. It is no session, and an alarm;
+	// it is no outage: asking again gives the same answer.
+	ErrCorrupt = errors.New("session store holds a damaged value")
 )
 
 // ID is a session's key in the store: base64url(SHA-256(ticket)), 43 characters.
@@ -46,29 +49,34 @@ type Member struct {
 // Store keeps records, indexes, marks, locks and claims, all with an expiry. Everything is safe for
 // concurrent use by any number of processes, and every method honours its context's deadline.
 //
+// An error other than a sentinel leaves open whether a write took place: the caller repeats it with the same write ID or owner, or asks.
+// A time that has passed already is not a mistake: what is stored until then is gone at once.
+//
 // Each method touches one key slot, {session ID} or {index key} or {claim}, so that it runs on Redis Cluster.
 type Store interface {
 	// Read returns the record, or ErrNone.
 	Read(ctx context.Context, id ID) (Record, error)
 	// TTL returns how long the record lives if nothing touches it, or ErrNone.
 	TTL(ctx context.Context, id ID) (time.Duration, error)
-	// Create stores version 1 until expires. ErrEnded if an ended mark stands for id, ErrConflict if a record is there
+	// Create stores version 1, which rec.Version must be, until expires. ErrEnded if an ended mark stands for id, ErrConflict if a record is there
 	// that another write made. Repeated with the same rec.Write it answers as the first time.
 	Create(ctx context.Context, id ID, rec Record, expires time.Time) error
 	// Update replaces version rec.Version-1 by rec and keeps the expiry. ErrNone if the record is gone, ErrConflict if its version is another.
-	// Repeated with the same rec.Write it answers as the first time.
+	// Repeated with the same rec.Write it answers as the first time, unless another write came in between: that is ErrConflict.
 	Update(ctx context.Context, id ID, rec Record) error
 	// Touch moves the record's expiry to until, never to an earlier time. It answers false where it moved nothing:
 	// gone, or already later.
 	Touch(ctx context.Context, id ID, until time.Time) (bool, error)
 	// End deletes the record and leaves an ended mark for mark, in one step, also where no record is. It reports whether one was there.
+	// A mark that stands is never shortened.
 	End(ctx context.Context, id ID, mark time.Duration) (existed bool, err error)
 
-	// AddIndex adds m to the index until expires. ErrEnded if the index has a mark that is not earlier than issued.
+	// AddIndex adds m to the index until expires, or replaces its info. ErrEnded if the index has a mark that is not earlier than issued,
+	// in milliseconds. The index may list m for longer, as long as another member lives: members without a session are dropped by whoever lists.
 	AddIndex(ctx context.Context, key IndexKey, m Member, issued, expires time.Time) error
 	// DropIndex removes a member, if it is there.
 	DropIndex(ctx context.Context, key IndexKey, id ID) error
-	// Members lists an index.
+	// Members lists an index, in no order.
 	Members(ctx context.Context, key IndexKey) ([]Member, error)
 	// MarkIndex sets the index's mark to issued for keep, unless it has a later one, and lists the members, in one step (ENGINE 3.3).
 	MarkIndex(ctx context.Context, key IndexKey, issued time.Time, keep time.Duration) ([]Member, error)
