@@ -1,0 +1,199 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+const (
+	// retryPause is how long a failed refresh is remembered, so that a provider that is down is not asked by every request.
+	retryPause = 5 * time.Second
+	// forcePause is how long one session's upstreams must wait until they may cause another refresh by answering 401.
+	forcePause = time.Minute
+	// maxPauses bounds the sessions that are remembered.
+	maxPauses = 16384
+	// waitSlack is how much longer than the provider's call a request waits for it.
+	waitSlack = 5 * time.Second
+)
+
+// AccessToken returns s if its access token is good for a while, else the session with a newer one.
+//
+// ErrNone if the session is gone, or ended because the provider takes its refresh token no more, or because its token
+// ran out and there is nothing to refresh it with: the user has to sign in. ErrNoToken if the token ran out and no other can be had just
+// now. While the old token lives, failures are not reported: it serves.
+func (m *Manager) AccessToken(ctx context.Context, s *Session) (*Session, error) {
+	if !due(s, m.now()) {
+		return s, nil
+	}
+	return m.refresh(ctx, s, func(cur *Session) bool { return !due(cur, m.now()) })
+}
+
+// OtherToken is for after an upstream's 401: it returns the session with an access token that is not the one in s, if one can be had. It is AccessToken
+// otherwise, and may return s itself: then there is no use in asking the upstream again. An upstream that answers 401 to everything
+// causes one refresh a minute.
+func (m *Manager) OtherToken(ctx context.Context, s *Session) (*Session, error) {
+	if !m.pauses.mayForce(s.id, m.now()) {
+		return s, nil
+	}
+	return m.refresh(ctx, s, func(cur *Session) bool { return cur.Tokens.Access != s.Tokens.Access })
+}
+
+// refresh waits for a flight that brings a session that is enough.
+func (m *Manager) refresh(ctx context.Context, s *Session, enough func(*Session) bool) (*Session, error) {
+	if s.Tokens.Refresh == "" {
+		return m.withoutRefresh(ctx, s)
+	}
+	if err := m.pauses.standing(s.id, m.now()); err != nil {
+		return m.oldToken(s, err)
+	}
+	f, err := m.flights.join(s.id, func(f *flight) { m.fly(f, s, enough) })
+	if err != nil {
+		return m.oldToken(s, err)
+	}
+	timer := time.NewTimer(m.deps.RefreshTimeout + waitSlack)
+	defer timer.Stop()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for refresh: %w", context.Cause(ctx))
+	case <-timer.C:
+		return m.oldToken(s, errors.New("refresh takes too long"))
+	}
+	switch {
+	case f.err == nil:
+		return f.session, nil
+	case errors.Is(f.err, ErrNone):
+		return nil, ErrNone
+	}
+	return m.oldToken(s, f.err)
+}
+
+// oldToken lets the old token serve while it lives: that the provider or the store has no answer does not make it invalid.
+func (m *Manager) oldToken(s *Session, cause error) (*Session, error) {
+	if m.alive(s) {
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w: %w", ErrNoToken, cause)
+}
+
+func (m *Manager) alive(s *Session) bool { return m.now().Before(s.Tokens.Expires) }
+
+// withoutRefresh ends a session whose only token ran out: nothing but a new sign-in brings another one, and
+// without an end every call would fail while the app is told that its user is signed in.
+func (m *Manager) withoutRefresh(ctx context.Context, s *Session) (*Session, error) {
+	if m.alive(s) {
+		return s, nil
+	}
+	if err := m.EndOne(ctx, s, "token_expired"); err != nil {
+		return nil, err
+	}
+	return nil, ErrNone
+}
+
+// flight is one refresh of one session in this process. It belongs to no request: requests wait for it, and leave it alone when they hang up.
+// session and err may be read once done is closed.
+type flight struct {
+	done    chan struct{}
+	session *Session
+	err     error
+}
+
+// flights are the refreshes under way, at most one a session.
+type flights struct {
+	mu     sync.Mutex
+	open   map[ID]*flight
+	closed bool
+}
+
+func newFlights() *flights { return &flights{open: map[ID]*flight{}} }
+
+var errClosing = errors.New("server is shutting down")
+
+// join returns the session's flight, and starts one with run if there is none.
+func (fs *flights) join(id ID, run func(*flight)) (*flight, error) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if f, ok := fs.open[id]; ok {
+		return f, nil
+	}
+	if fs.closed {
+		return nil, errClosing
+	}
+	f := &flight{done: make(chan struct{})}
+	fs.open[id] = f
+	go func() { // close waits for it; fly has a deadline
+		defer func() {
+			fs.mu.Lock()
+			delete(fs.open, id)
+			fs.mu.Unlock()
+			close(f.done)
+		}()
+		run(f)
+	}()
+	return f, nil
+}
+
+// close refuses further flights and waits for those under way.
+func (fs *flights) close(ctx context.Context) error {
+	fs.mu.Lock()
+	fs.closed = true
+	var under []*flight
+	for _, f := range fs.open {
+		under = append(under, f)
+	}
+	fs.mu.Unlock()
+	for _, f := range under {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for refreshes: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// pause is why, and until when, a session is not refreshed.
+type pause struct {
+	until time.Time
+	err   error
+}
+
+// pauses remembers, bounded in number, which sessions need not be tried just now.
+type pauses struct {
+	failed *lru.Cache[ID, pause]
+	forced *lru.Cache[ID, time.Time]
+}
+
+func newPauses() (*pauses, error) {
+	failed, err := lru.New[ID, pause](maxPauses)
+	if err != nil {
+		return nil, err
+	}
+	forced, err := lru.New[ID, time.Time](maxPauses)
+	if err != nil {
+		return nil, err
+	}
+	return &pauses{failed: failed, forced: forced}, nil
+}
+
+// standing returns the failure that still counts, or nil.
+func (p *pauses) standing(id ID, now time.Time) error {
+	if f, ok := p.failed.Get(id); ok && now.Before(f.until) {
+		return f.err
+	}
+	return nil
+}
+
+// mayForce reports whether an upstream's 401 may cause a refresh, and takes the chance.
+func (p *pauses) mayForce(id ID, now time.Time) bool {
+	if last, ok := p.forced.Get(id); ok && now.Sub(last) < forcePause {
+		return false
+	}
+	p.forced.Add(id, now)
+	return true
+}

@@ -1,0 +1,261 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// States that the Manager reports, beside the store's.
+var (
+	// ErrTwoCookies means that the request has several session cookies: one was planted. Answer 400.
+	ErrTwoCookies = errors.New("two session cookies in one request")
+	// ErrTooLarge means that the provider's tokens and claims are larger than a session may be.
+	ErrTooLarge = errors.New("session is too large")
+	// ErrMismatch means that a logout token's subject and sid belong to different users.
+	ErrMismatch = errors.New("subject and provider session do not belong together")
+	// ErrNoToken means that the session stands but has no usable access token, and that a refresh did not succeed now. Answer 503.
+	ErrNoToken = errors.New("no usable access token")
+	// ErrInvalidGrant is wrapped by Deps.Refresh where the provider refused the refresh token for good.
+	ErrInvalidGrant = errors.New("refresh token refused")
+	// ErrUnsent is wrapped by Deps.Refresh where the token was certainly not spent: nothing was sent, or the provider answered that it did nothing.
+	ErrUnsent = errors.New("refresh token not spent")
+)
+
+// Deps is what the Manager needs from others. Only Refresh is required.
+type Deps struct {
+	// Refresh makes one call to the provider, with s.Tokens.Refresh, and returns before ctx's deadline. An error wraps ErrInvalidGrant or ErrUnsent where one of
+	// them is certain; after any other error nobody knows whether the token was spent. Errors must hold no token: they are logged.
+	Refresh func(ctx context.Context, s *Session) (Refreshed, error)
+	// RefreshTimeout is the longest that a call of Refresh takes. Default 10s.
+	RefreshTimeout time.Duration
+	// Log gets the events that no request reports. Default: none.
+	Log *slog.Logger
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// InsecureCookies drops the cookie's prefix and Secure, for http://localhost.
+	InsecureCookies bool
+	// Ended is called once for each session that this process ended. s is nil where its content is not known.
+	Ended func(s *Session, reason string)
+	// Orphaned is called with tokens that a refresh brought after their session had ended: they should be revoked.
+	Orphaned func(s *Session)
+	// Started counts sessions.
+	Started func()
+	// Refreshed counts refreshes by what came of them, one of the Refresh… constants.
+	Refreshed func(result string)
+}
+
+// Manager reads, starts, ends and refreshes sessions. It is safe for concurrent use.
+type Manager struct {
+	cfg     Config
+	deps    Deps
+	store   Store
+	log     *slog.Logger
+	now     func() time.Time
+	seal    *sealer
+	cookie  cookie
+	writer  *writer
+	copies  *copies
+	flights *flights
+	pauses  *pauses
+}
+
+// New makes a Manager on a store, which stays the caller's to close. The configuration has been validated; what would be
+// dangerous is refused again.
+func New(cfg Config, st Store, d Deps) (*Manager, error) {
+	if err := check(cfg, d); err != nil {
+		return nil, err
+	}
+	d = d.withDefaults()
+	seal, err := newSealer(cfg.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	copies, err := newCopies(maxCopies, maxCopiesSize)
+	if err != nil {
+		return nil, err
+	}
+	pauses, err := newPauses()
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{
+		cfg: cfg, deps: d, store: st, log: d.Log, now: d.Now, seal: seal, copies: copies, pauses: pauses,
+		cookie: newCookie(cfg.Cookie, d.InsecureCookies), flights: newFlights(),
+	}
+	m.writer = newWriter(&adapter{store: st, seal: seal, idle: cfg.IdleTimeout, now: d.Now, unreadable: m.unreadable}, cfg.Lifetime)
+	return m, nil
+}
+
+func check(cfg Config, d Deps) error {
+	switch {
+	case len(cfg.Secrets) == 0:
+		return errors.New("session: no secret")
+	case cfg.IdleTimeout <= 0 || cfg.Lifetime <= 0:
+		return errors.New("session: idle timeout and lifetime must be positive")
+	case cfg.Cookie.Name == "":
+		return errors.New("session: cookie has no name")
+	case d.Refresh == nil:
+		return errors.New("session: no way to refresh")
+	}
+	for _, s := range cfg.Secrets {
+		if len(s.Reveal()) < 32 {
+			return errors.New("session: a secret is shorter than 32 bytes")
+		}
+	}
+	return nil
+}
+
+func (d Deps) withDefaults() Deps {
+	if d.RefreshTimeout <= 0 {
+		d.RefreshTimeout = 10 * time.Second
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Ended == nil {
+		d.Ended = func(*Session, string) {}
+	}
+	if d.Orphaned == nil {
+		d.Orphaned = func(*Session) {}
+	}
+	if d.Started == nil {
+		d.Started = func() {}
+	}
+	if d.Refreshed == nil {
+		d.Refreshed = func(string) {}
+	}
+	return d
+}
+
+// FromRequest returns the session of a request, for one read of the store, and counts the request as use: the idle timeout starts anew.
+//
+// ErrNone if there is none: no cookie, an unknown, ended or expired session, one that this server's secrets do not open. ErrTwoCookies
+// if there are several. Any other error is an outage.
+func (m *Manager) FromRequest(r *http.Request) (*Session, error) {
+	o, err := m.find(r)
+	if err != nil {
+		return nil, err
+	}
+	if m.touch(r.Context(), o) {
+		return o.session, nil
+	}
+	// The store moved nothing: another replica was first, or the session has just gone.
+	if o, err = m.find(r); err != nil {
+		return nil, err
+	}
+	return o.session, nil
+}
+
+// Peek is FromRequest without counting as use.
+func (m *Manager) Peek(r *http.Request) (*Session, error) {
+	o, err := m.find(r)
+	if err != nil {
+		return nil, err
+	}
+	return o.session, nil
+}
+
+func (m *Manager) find(r *http.Request) (*opened, error) {
+	ticket, err := m.cookie.read(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	key, id, ok := parseTicket(ticket)
+	if !ok {
+		return nil, ErrNone
+	}
+	rec, err := m.store.Read(r.Context(), id)
+	if errors.Is(err, ErrNone) {
+		m.copies.drop(id)
+		return nil, ErrNone
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	o := m.copies.get(id, rec)
+	if o == nil {
+		s, err := m.open(key, id, rec)
+		if err != nil {
+			m.unreadable(id, err)
+			return nil, ErrNone
+		}
+		s.ticket = ticket
+		o = m.copies.put(id, rec, s)
+	}
+	if !m.now().Before(o.session.Deadline) {
+		return nil, ErrNone
+	}
+	return o, nil
+}
+
+// open turns a record into a session without its ticket.
+func (m *Manager) open(key ticketKey, id ID, rec Record) (*Session, error) {
+	content, deadline, err := m.seal.open(key, id, rec.Version, rec.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	s, err := decode(content)
+	if err != nil {
+		return nil, err
+	}
+	s.id, s.version, s.Deadline = id, rec.Version, deadline
+	return s, nil
+}
+
+// unreadable is the alarm for something sealed that does not open. It is never deleted, and the cookie stays: during a rolling
+// restart another replica may know a secret or a format that we do not.
+func (m *Manager) unreadable(id ID, err error) {
+	var why unreadable
+	if !errors.As(err, &why) {
+		why = errForged
+	}
+	m.log.Warn("sealed session does not open", "event", "session_unreadable", "reason", string(why), "session", id.Short())
+}
+
+// ClearCookie takes the ticket from the browser. It ends no session.
+func (m *Manager) ClearCookie(w http.ResponseWriter) { m.cookie.clear(w) }
+
+// CookieNames are the names of our cookies that no upstream must see.
+func (m *Manager) CookieNames() []string {
+	if m.cookie.name == m.cfg.Cookie.Name {
+		return []string{m.cookie.name}
+	}
+	return []string{m.cookie.name, m.cfg.Cookie.Name}
+}
+
+// claimKeep is how long a claimed state is remembered: longer than the sign-in cookie that it needs lives.
+const claimKeep = 15 * time.Minute
+
+// Claim takes a sign-in's state, once for all replicas; false means that it was taken before. After an error nothing is known, and nothing may be spent.
+func (m *Manager) Claim(ctx context.Context, state string) (bool, error) {
+	sum := sha256.Sum256([]byte("cloakroom state " + state))
+	first, err := m.store.Claim(ctx, base64.RawURLEncoding.EncodeToString(sum[:]), newWriteID(), claimKeep)
+	if err != nil {
+		return false, fmt.Errorf("claim state: %w", err)
+	}
+	return first, nil
+}
+
+// SealKey derives 32-byte keys for another purpose, which info names, from every secret: the first one seals, all of them open.
+func (m *Manager) SealKey(info string) [][]byte {
+	keys, err := m.seal.derive(info)
+	if err != nil {
+		panic(err) // 32 bytes of HKDF-SHA256 do not fail
+	}
+	return keys
+}
+
+// Check reports whether the store can serve.
+func (m *Manager) Check(ctx context.Context) error { return m.store.Check(ctx) }
+
+// Close waits until the refreshes under way are written, and starts no others. The store is the caller's to close, afterwards.
+func (m *Manager) Close(ctx context.Context) error { return m.flights.close(ctx) }

@@ -1,0 +1,271 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// What came of a refresh, for Deps.Refreshed.
+const (
+	RefreshOK          = "ok"          // new tokens are stored
+	RefreshRepeated    = "repeated"    // a token was sent again after a lost answer; counted beside the outcome
+	RefreshRefused     = "refused"     // the provider refused the token: the session ended
+	RefreshInterrupted = "interrupted" // the same after a lost answer: the session ended
+	RefreshUnavailable = "unavailable" // certainly not spent; the session goes on
+	RefreshUnknown     = "unknown"     // nobody knows whether it was spent
+	RefreshLost        = "lost"        // new tokens came and could not be stored
+)
+
+const (
+	// writeTime is how much longer than the provider's call a lease lasts: time to read, record and store.
+	writeTime = 10 * time.Second
+	// tryTime bounds one command of a write that is tried again.
+	tryTime = 2 * time.Second
+	// Those who wait for another process' refresh look again after pollFirst, then less and less often.
+	pollFirst, pollMax = 25 * time.Millisecond, 400 * time.Millisecond
+)
+
+// lease is a lock of the store as its holder sees it: until is early, since the clock started before the lock was asked for.
+type lease struct {
+	id    ID
+	owner WriteID
+	until time.Time
+}
+
+func (m *Manager) leaseTime() time.Duration { return m.deps.RefreshTimeout + writeTime }
+
+// fly is a flight from start to end, in its own time: whoever asked for it may have hung up. It lasts at most as long as a dead process' lease and one
+// of its own.
+func (m *Manager) fly(f *flight, s *Session, enough func(*Session) bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*m.leaseTime())
+	defer cancel()
+	f.session, f.err = m.lockAndRefresh(ctx, s, enough)
+	switch {
+	case f.err == nil:
+		m.pauses.failed.Remove(s.id)
+	case !errors.Is(f.err, ErrNone):
+		p := pause{until: m.now().Add(retryPause), err: f.err}
+		if early, ok := errors.AsType[tooEarly](f.err); ok && early.until.After(p.until) {
+			p.until = early.until
+		}
+		m.pauses.failed.Add(s.id, p)
+	}
+}
+
+// lockAndRefresh takes the session's lock, or waits until whoever has it brought something that is enough.
+func (m *Manager) lockAndRefresh(ctx context.Context, s *Session, enough func(*Session) bool) (*Session, error) {
+	l := &lease{id: s.id, owner: newWriteID()}
+	defer m.unlock(l)
+	for pause := pollFirst; ; pause = min(2*pause, pollMax) {
+		held, err := m.lock(ctx, l)
+		if err != nil {
+			return nil, fmt.Errorf("lock refresh: %w", err)
+		}
+		if held {
+			return m.underLock(ctx, s, l, enough)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.New("another process refreshes for too long")
+		case <-time.After(pause):
+		}
+		_, cur, err := m.writer.load(ctx, s.ticket)
+		if err != nil || enough(cur) {
+			return cur, err
+		}
+	}
+}
+
+// lock takes the lock or keeps it for another lease.
+func (m *Manager) lock(ctx context.Context, l *lease) (bool, error) {
+	until := m.now().Add(m.leaseTime())
+	held, err := m.store.Lock(ctx, l.id, l.owner, m.leaseTime())
+	if held && err == nil {
+		l.until = until
+	}
+	return held, err
+}
+
+// unlock frees the lock, also where taking it seemed to fail: the answer may have been lost. If it fails, the lease ends by itself.
+func (m *Manager) unlock(l *lease) {
+	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
+	defer cancel()
+	if err := m.store.Unlock(ctx, l.id, l.owner); err != nil {
+		m.log.Debug("refresh lock stays until its lease ends", "session", l.id.Short(), "error", err)
+	}
+}
+
+// tooEarly says that an attempt of somebody who died may still be under way.
+type tooEarly struct{ until time.Time }
+
+func (tooEarly) Error() string { return "outcome of an earlier refresh is not known yet" }
+
+// underLock reads the session again, and refreshes it if what is there is not enough.
+func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough func(*Session) bool) (*Session, error) {
+	writing, cur, err := m.writer.load(ctx, s.ticket)
+	if err != nil || enough(cur) {
+		return cur, err
+	}
+	if cur.Tokens.Refresh == "" {
+		return m.withoutRefresh(ctx, cur)
+	}
+	v, repeats := judge(cur.Attempt, m.now())
+	switch {
+	case v == wait:
+		return nil, tooEarly{until: cur.Attempt.Deadline}
+	case v == spent && m.alive(cur):
+		return nil, tooEarly{until: cur.Tokens.Expires}
+	case v == spent:
+		return nil, m.giveUp(l, cur, RefreshInterrupted, "refresh_interrupted")
+	}
+	tried := *cur
+	tried.Attempt = &Attempt{ID: newHandle(), Deadline: m.now().Add(m.deps.RefreshTimeout), Repeats: repeats}
+	recorded, err := m.writer.commit(writing, &tried, newWriteID())
+	if err != nil {
+		return nil, fmt.Errorf("record attempt: %w", err)
+	}
+	if repeats > 0 {
+		m.log.Warn("refresh token is sent again after a lost answer", "event", "refresh_repeated", "session", s.id.Short())
+		m.deps.Refreshed(RefreshRepeated)
+	}
+	r, err := m.send(ctx, recorded, l)
+	if _, err2 := m.lock(ctx, l); err2 != nil { // a full lease for the writing; without it, the compare-and-set still decides
+		m.log.Debug("refresh lock not renewed", "session", l.id.Short(), "error", err2)
+	}
+	return m.learn(writing, l, recorded, cur.Attempt, r, err)
+}
+
+// send makes the one call, if there is time for it: the call ends before the attempt's deadline, and that is before the lease's end.
+func (m *Manager) send(ctx context.Context, s *Session, l *lease) (r Refreshed, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Attempt.Deadline.Sub(m.now()))
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil { // in a goroutine of its own a panic would end the process; its value may quote a token
+			m.log.Error("refresh panicked", "session", s.id.Short(), "stack", string(debug.Stack()))
+			r, err = Refreshed{}, errors.New("refresh panicked")
+		}
+	}()
+	if !m.now().Before(s.Attempt.Deadline) || l.until.Before(s.Attempt.Deadline) {
+		return Refreshed{}, fmt.Errorf("%w: this process was stopped for too long", ErrUnsent)
+	}
+	r, err = m.deps.Refresh(ctx, s)
+	if err == nil && r.Tokens.Access == "" {
+		return Refreshed{}, errors.New("provider answered without an access token")
+	}
+	return r, err
+}
+
+// learn writes down what became of the attempt. before is the attempt that was on record earlier.
+func (m *Manager) learn(writing context.Context, l *lease, s *Session, before *Attempt, r Refreshed, err error) (*Session, error) {
+	switch {
+	case err == nil:
+		return m.keep(writing, l, s, s.with(r, m.now()))
+	case errors.Is(err, ErrInvalidGrant) && before != nil:
+		return nil, m.giveUp(l, s, RefreshInterrupted, "refresh_interrupted")
+	case errors.Is(err, ErrInvalidGrant):
+		return nil, m.giveUp(l, s, RefreshRefused, "invalid_grant")
+	case errors.Is(err, ErrUnsent):
+		m.deps.Refreshed(RefreshUnavailable)
+		undone := *s
+		undone.Attempt = before // as if it had not been made
+		if _, err := m.write(writing, l, &undone); err != nil {
+			m.log.Debug("attempt stays on record", "session", l.id.Short(), "error", err)
+		}
+		return nil, fmt.Errorf("refresh: %w", err)
+	}
+	m.deps.Refreshed(RefreshUnknown)
+	m.log.Warn("outcome of a refresh is not known", "event", "refresh_unknown", "session", l.id.Short(), "error", err)
+	return nil, fmt.Errorf("refresh: %w: %w", err, tooEarly{until: s.Attempt.Deadline})
+}
+
+// keep stores new tokens. If that fails they are lost, and the attempt stays on record as one of unknown outcome.
+func (m *Manager) keep(writing context.Context, l *lease, s, next *Session) (*Session, error) {
+	if err := m.fits(next); err != nil {
+		m.log.Warn("refreshed session is too large", "event", "refresh_lost", "session", l.id.Short(), "error", err)
+		m.deps.Orphaned(next)
+		return nil, m.giveUp(l, s, RefreshLost, "too_large")
+	}
+	stored, err := m.write(writing, l, next)
+	switch {
+	case err == nil:
+		m.deps.Refreshed(RefreshOK)
+		return stored, nil
+	case errors.Is(err, ErrNone):
+		m.deps.Orphaned(next) // a logout was first: its tokens must not live on
+		return nil, ErrNone
+	}
+	m.deps.Refreshed(RefreshLost)
+	m.log.Error("refreshed tokens could not be stored", "event", "refresh_lost", "session", l.id.Short(), "error", err)
+	if errors.Is(err, ErrConflict) { // we were late, and somebody repeated the attempt: theirs are the newest
+		return m.reread(s)
+	}
+	return nil, err
+}
+
+// reread reads on a context of its own: scs answers nothing new on one that has a session.
+func (m *Manager) reread(s *Session) (*Session, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
+	defer cancel()
+	_, cur, err := m.writer.load(ctx, s.ticket)
+	return cur, err
+}
+
+// giveUp ends a session whose refresh token is of no use, and answers ErrNone, or why it could not.
+func (m *Manager) giveUp(l *lease, s *Session, result, reason string) error {
+	m.log.Warn("session ends with its refresh token", "event", "refresh_refused", "reason", reason, "session", l.id.Short())
+	m.deps.Refreshed(result)
+	err := m.again(context.Background(), l, func(ctx context.Context) error { return m.EndOne(ctx, s, reason) })
+	if err != nil {
+		return err
+	}
+	return ErrNone
+}
+
+// write commits next, again and again while the lease lasts: what it holds is nowhere else. All tries are one write to the store.
+func (m *Manager) write(writing context.Context, l *lease, next *Session) (stored *Session, err error) {
+	id := newWriteID()
+	err = m.again(settled(writing), l, func(ctx context.Context) (err error) {
+		stored, err = m.writer.commit(ctx, next, id)
+		return err
+	})
+	return stored, err
+}
+
+// again repeats try until it decides something or the lease ends.
+func (m *Manager) again(ctx context.Context, l *lease, try func(context.Context) error) error {
+	for pause := pollFirst; ; pause = min(2*pause, pollMax) {
+		ctx, cancel := context.WithTimeout(ctx, tryTime)
+		err := try(ctx)
+		cancel()
+		if err == nil || errors.Is(err, ErrNone) || errors.Is(err, ErrConflict) || errors.Is(err, ErrEnded) {
+			return err
+		}
+		if !m.now().Add(pause).Before(l.until) {
+			return err
+		}
+		time.Sleep(pause)
+	}
+}
+
+// with is s after the provider's answer. What the answer leaves out stays as it was (RFC 6749, sections 5.1 and 6).
+func (s *Session) with(r Refreshed, now time.Time) *Session {
+	next := *s
+	next.Attempt = nil
+	next.Tokens = r.Tokens.bounded(now)
+	if r.Tokens.Refresh == "" {
+		next.Tokens.Refresh = s.Tokens.Refresh
+	}
+	if r.Tokens.Scope == "" {
+		next.Tokens.Scope = s.Tokens.Scope
+	}
+	if r.Tokens.ID == "" {
+		next.Tokens.ID = s.Tokens.ID
+	}
+	if r.Identity {
+		next.Claims, next.Roles = r.Claims, r.Roles
+	}
+	return &next
+}

@@ -1,0 +1,81 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// unknownLife is how long an access token counts as good whose provider did not say.
+const unknownLife = 5 * time.Minute
+
+// Start makes s a session and gives the browser its ticket, a new one always: whatever cookie the request had, it is not adopted.
+// s is filled by the caller, which must not have shared it yet; Handle, Created and Deadline are set here.
+//
+// ErrTooLarge if tokens and claims exceed the bound; ErrEnded if a back-channel logout that counts for s overtook the sign-in;
+// ErrFull from a bounded store. After any error no cookie was set.
+func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session) error {
+	now := m.now().UTC().Truncate(time.Millisecond)
+	s.Handle = newHandle()
+	s.Created, s.Deadline = now, now.Add(m.cfg.Lifetime)
+	s.Tokens = s.Tokens.bounded(now)
+	if err := m.fits(s); err != nil {
+		return err
+	}
+	writing, ticket, err := m.writer.begin(ctx, s.Deadline)
+	if err != nil {
+		return err
+	}
+	_, s.id, _ = parseTicket(ticket)
+	s.ticket, s.version = ticket, 0
+	if err := m.enter(ctx, s); err != nil {
+		m.leave(settled(ctx), s)
+		return err
+	}
+	created, err := m.writer.commit(writing, s, newWriteID())
+	if err != nil {
+		m.leave(settled(ctx), s)
+		return err
+	}
+	s.version = created.version
+	m.cookie.set(w, ticket, m.cfg.Lifetime)
+	m.deps.Started()
+	return nil
+}
+
+// fits holds a session to the bound.
+func (m *Manager) fits(s *Session) error {
+	b, err := encode(s)
+	if err != nil {
+		return err
+	}
+	if limit := int(m.cfg.MaxSize); limit > 0 && len(b) > limit {
+		return fmt.Errorf("%w: %d bytes of at most %d", ErrTooLarge, len(b), limit)
+	}
+	return nil
+}
+
+// bounded gives the access token an end where the provider gave none, or one that makes no sense: never "good for ever".
+func (t Tokens) bounded(now time.Time) Tokens {
+	if t.Issued.IsZero() {
+		t.Issued = now
+	}
+	if !t.Expires.After(t.Issued) {
+		t.Expires = t.Issued.Add(unknownLife)
+	}
+	return t
+}
+
+func newHandle() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func newWriteID() (w WriteID) {
+	rand.Read(w[:])
+	return w
+}
