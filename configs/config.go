@@ -34,18 +34,19 @@ type Server struct {
 	// Listen is the public listener's address. Port 0 takes a free one, which the log names.
 	Listen string `yaml:"listen" default:":8080"`
 	// PublicURL is the origin that browsers see: scheme, host and port, no path. https, or http on localhost.
-	PublicURL string `yaml:"public_url" required:"true"`
-	// TrustedProxies are the networks whose Forwarded and X-Forwarded-For are believed. Default: nobody.
+	PublicURL string `yaml:"public_url" required:"true" example:"https://app.example.com"`
+	// TrustedProxies are the networks, such as 10.0.0.0/8, whose Forwarded and X-Forwarded-For are believed. Default: nobody.
 	TrustedProxies []string `yaml:"trusted_proxies" default:"[]"`
-	// AdminListen is the address of /livez, /readyz and /metrics. Never public. `off` turns it off.
+	// AdminListen is the address of /livez, /readyz and /metrics. Never public: an address that other machines reach,
+	// such as 0.0.0.0:9090 for Kubernetes, needs a network that keeps strangers out. `off` turns it off.
 	AdminListen string `yaml:"admin_listen" default:"127.0.0.1:9090"`
-	// ShutdownGrace is how long requests in flight may take to finish after SIGTERM.
+	// ShutdownGrace is how long requests in flight may take to finish after SIGTERM. At most 10m.
 	ShutdownGrace time.Duration `yaml:"shutdown_grace" default:"20s"`
-	// ReadHeaderTimeout is how long a client may take to send a request's headers.
+	// ReadHeaderTimeout is how long a client may take to send a request's headers. Between 1s and 1m.
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout" default:"10s"`
-	// IdleTimeout closes client connections that carried no request for this long.
+	// IdleTimeout closes client connections that carried no request for this long. Between 1s and 1h.
 	IdleTimeout time.Duration `yaml:"idle_timeout" default:"2m"`
-	// MaxHeader bounds a request's line and headers together; more is answered 431.
+	// MaxHeader bounds a request's line and headers together; more is answered 431. Between 4KiB and 1MiB.
 	MaxHeader units.Base2Bytes `yaml:"max_header" default:"16KiB"`
 	// InsecureLocalhostCookies drops the cookies' prefix and Secure, for browsers such as Safari that refuse them on http://localhost. Loopback only.
 	InsecureLocalhostCookies bool `yaml:"insecure_localhost_cookies" default:"false"`

@@ -10,11 +10,11 @@ import (
 type Config struct {
 	// Path is a net/http ServeMux pattern without method and host: /exact, /prefix/, /items/{id}, /files/{rest...}.
 	// `/x/` also takes `/x`. The more specific pattern wins.
-	Path string `yaml:"path" required:"true"`
+	Path string `yaml:"path" required:"true" example:"/api/"`
 	// Methods are the methods that the route takes; GET also takes HEAD. Empty: all but TRACE and CONNECT.
 	Methods []string `yaml:"methods" default:"[]"`
 	// Upstream is the API server's URL, with an optional base path. http or https.
-	Upstream string `yaml:"upstream" required:"true"`
+	Upstream string `yaml:"upstream" required:"true" example:"http://orders:9001/v2"`
 	// StripPrefix is cut from the request's path before the upstream's base path is put in front.
 	StripPrefix string `yaml:"strip_prefix" default:""`
 	// Auth is whether the route needs a session: `required`; `optional` (the bearer is added where there is one); `none` (no session is read, no bearer added).
@@ -26,7 +26,7 @@ type Config struct {
 	CrossSiteNavigation bool `yaml:"cross_site_navigation" default:"false"`
 	// Timeout is how long the upstream may take until its response headers. Between 1ms and 10m.
 	Timeout time.Duration `yaml:"timeout" default:"30s"`
-	// Idle is how long either side may be silent while a body is on its way. Streams have no total limit.
+	// Idle is how long either side may be silent while a body is on its way. Streams have no total limit. Between 1ms and 1h.
 	Idle time.Duration `yaml:"idle" default:"60s"`
 	// Request bounds what a client may send.
 	Request RequestConfig `yaml:"request"`
@@ -36,7 +36,7 @@ type Config struct {
 
 // RequestConfig bounds a route's requests.
 type RequestConfig struct {
-	// MaxBody is the largest request body; a larger one is answered 413.
+	// MaxBody is the largest request body; a larger one is answered 413. Between 1B and 1TiB.
 	MaxBody units.Base2Bytes `yaml:"max_body" default:"10MiB"`
 }
 

@@ -10,11 +10,11 @@ import (
 type Config struct {
 	// Issuer is the provider's issuer identifier, compared character by character with the one in
 	// its discovery document and in every token. Must be https, or http on loopback.
-	Issuer string `yaml:"issuer" required:"true"`
+	Issuer string `yaml:"issuer" required:"true" example:"https://id.example.com"`
 	// ClientID names this server at the provider.
-	ClientID string `yaml:"client_id" required:"true"`
+	ClientID string `yaml:"client_id" required:"true" example:"spa"`
 	// ClientSecret authenticates this server at the provider. At least 16 characters.
-	ClientSecret secret.String `yaml:"client_secret" required:"true"`
+	ClientSecret secret.String `yaml:"client_secret" required:"true" example:"${file:/run/secrets/oidc}"`
 	// ClientAuth is the one client authentication method that is used, for every back-channel
 	// call: `basic` (client_secret_basic) or `post` (client_secret_post). It is never guessed: a guess sends a code twice.
 	ClientAuth string `yaml:"client_auth" default:"basic" enum:"basic,post"`

@@ -10,7 +10,7 @@ type Config struct {
 	Prefix string `yaml:"prefix" default:"cloakroom"`
 	// Timeout bounds each command. Between 10ms and 30s.
 	Timeout time.Duration `yaml:"timeout" default:"1s"`
-	// PoolSize bounds the connections of this process.
+	// PoolSize bounds the connections of this process. Between 1 and 10000.
 	PoolSize int `yaml:"pool_size" default:"64"`
 	// CA is a file of PEM certificates that sign Redis' TLS certificate, instead of the system's.
 	CA string `yaml:"ca" default:"" file:"true"`

@@ -1,0 +1,148 @@
+package configs
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cloakroom/configs/secret"
+)
+
+// validator is a part of the configuration that can judge itself. It reports by keys relative to its own.
+type validator interface {
+	Validate(report func(key, problem string))
+}
+
+// validate asks v and everything below it. An inline part is not asked by itself: the struct that it
+// lies in has its method.
+func (d *decoder) validate(v reflect.Value, key string) {
+	if part, ok := v.Interface().(validator); ok {
+		part.Validate(func(sub, problem string) { d.judge(join(key, sub), problem) })
+	}
+	d.below(v, key)
+}
+
+func (d *decoder) below(v reflect.Value, key string) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for _, f := range fields(v.Type()) {
+			if f.inline {
+				d.below(v.Field(f.index), key)
+				continue
+			}
+			d.validate(v.Field(f.index), join(key, f.key))
+		}
+	case reflect.Map:
+		for _, k := range slices.Sorted(maps.Keys(names(v))) {
+			d.validate(v.MapIndex(reflect.ValueOf(k)), join(key, k))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			d.validate(v.Index(i), fmt.Sprintf("%s[%d]", key, i))
+		}
+	}
+}
+
+func names(v reflect.Value) map[string]bool {
+	out := map[string]bool{}
+	for _, k := range v.MapKeys() {
+		out[k.String()] = true
+	}
+	return out
+}
+
+// judge reports what a part thinks of its value. The place is the key's, or that of what it lies in.
+func (d *decoder) judge(key, problem string) {
+	key = strings.TrimSuffix(key, ".")
+	d.report(key, d.nearestPlace(key), d.redact(key, problem))
+}
+
+// nearestPlace is where key stands, or the mapping that it would stand in.
+func (d *decoder) nearestPlace(key string) place {
+	for {
+		if p, ok := d.places[key]; ok {
+			return p
+		}
+		cut := strings.LastIndexAny(key, ".[")
+		if cut < 0 {
+			return d.places[""]
+		}
+		key = key[:cut]
+	}
+}
+
+// providerName is what may name a provider: it stands in URLs, logs and metrics.
+var providerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$`)
+
+// Validate reports what no part can see by itself: rules between the parts.
+func (c Config) Validate(report func(key, problem string)) {
+	c.validateProviders(report)
+	c.validateRoutes(report)
+	c.validateSecrets(report)
+}
+
+func (c Config) validateProviders(report func(key, problem string)) {
+	all := slices.Sorted(maps.Keys(c.Providers))
+	clients := map[[2]string]string{}
+	for _, name := range all {
+		p := c.Providers[name]
+		if !providerName.MatchString(name) {
+			report("providers."+name, "is no name for a provider; use up to 64 of a-z, 0-9, - and _")
+		}
+		if other, ok := clients[[2]string{p.Issuer, p.ClientID}]; ok {
+			report("providers."+name+".client_id", fmt.Sprintf("is the same client of the same issuer as providers.%s; one of them is enough", other))
+		}
+		clients[[2]string{p.Issuer, p.ClientID}] = name
+	}
+	_, exists := c.Providers[c.DefaultProvider]
+	switch {
+	case c.DefaultProvider == "" && len(all) > 1:
+		report("default_provider", "is needed with two or more providers; name one of "+strings.Join(all, ", "))
+	case c.DefaultProvider != "" && !exists && len(all) > 0:
+		report("default_provider", fmt.Sprintf("%q is no provider of this file; name one of %s", c.DefaultProvider, strings.Join(all, ", ")))
+	}
+}
+
+func (c Config) validateRoutes(report func(key, problem string)) {
+	for i, r := range c.Routes {
+		key := fmt.Sprintf("routes[%d].", i)
+		if r.CrossSiteNavigation && c.Session.Cookie.SameSite != "lax" {
+			report(key+"cross_site_navigation", "needs session.cookie.same_site: lax; a strict cookie does not come along from other sites")
+		}
+		if r.WithoutFetchMetadata == "safe" && c.Session.Cookie.SameSite != "strict" {
+			report(key+"without_fetch_metadata", "safe needs session.cookie.same_site: strict, which then is all that keeps other sites out")
+		}
+	}
+}
+
+// validateSecrets refuses a value that serves two ends: whoever learns it at one has the other.
+func (c Config) validateSecrets(report func(key, problem string)) {
+	where := map[secret.String]string{}
+	note := func(key string, s secret.String) {
+		if other, ok := where[s]; ok && s != "" {
+			report(key, "is the same value as "+other+"; give each its own")
+			return
+		}
+		where[s] = key
+	}
+	for i, s := range c.Session.Secrets {
+		note(fmt.Sprintf("session.secrets[%d]", i), s)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
+		key := "providers." + name + ".client_secret"
+		if other, ok := where[c.Providers[name].ClientSecret]; ok && strings.HasPrefix(other, "session.") {
+			report(key, "is the same value as "+other+"; give each its own")
+		}
+	}
+	if u, err := url.Parse(c.Session.Redis.URL); err == nil && u.User != nil {
+		if password, ok := u.User.Password(); ok {
+			if other, ok := where[secret.String(password)]; ok && password != "" {
+				report("session.redis.url", "has a password that is the same value as "+other+"; give each its own")
+			}
+		}
+	}
+}
