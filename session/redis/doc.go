@@ -1,0 +1,47 @@
+// Package redis keeps sessions in Redis 7 or newer, for any number of processes.
+//
+// # Keys
+//
+// Every key starts with the configured prefix and has an expiry, always. The part in braces is the hash tag, so
+// that all keys that one step touches are on one node of a cluster.
+//
+//	<prefix>:s:{<session ID>}  record: version (8 bytes, big-endian), write ID (16 bytes), sealed session
+//	<prefix>:e:{<session ID>}  ended mark: the write ID of the end, and whether a record was there
+//	<prefix>:l:{<session ID>}  lock of the refresh token: its owner
+//	<prefix>:i:{<index key>}   index: a hash, session ID to sealed info
+//	<prefix>:m:{<index key>}   mark of the index: sessions issued until then are ended, in milliseconds since 1970
+//	<prefix>:c:{<name>}        claim: its owner
+//
+// A record is one string, so that a request costs one plain GET.
+//
+// # Writing
+//
+// A write is one script, or one command, that decides and acts in one step. Its answer may be lost on the way, and the
+// client library then sends it again; so each write carries a name of its own (write ID, owner, a random one for an end)
+// that the server keeps, and a repeat is answered as the first time. PEXPIREAT of [Store.Touch] has no such name and is
+// never sent again. Reads may be.
+//
+// Create, Update and End announce themselves in the same script on the channel <prefix>:announce, as
+// "<session ID> <version>", with version 0 for an end. Touches and indexes are not announced: they change no session.
+//
+// # Time
+//
+// Expiries are times of the caller's clock, judged by the clock of Redis: keep both in step. Each call, with its dials
+// and repeats, ends within Config.Timeout or the context's deadline, whichever is earlier.
+//
+// # Errors
+//
+// States are the sentinels of package session. A value of the wrong type or length is [session.ErrCorrupt] and names the
+// kind of key. Everything else is an outage, and says nothing about the session. No error contains the password.
+//
+// # Setting up Redis
+//
+// [Store.Check] wants a primary, version 7 or newer, with maxmemory-policy noeviction: with any other policy Redis drops sessions
+// and ended marks when memory is short. An ACL user needs these rights and no more:
+//
+//	user cloakroom on >… resetchannels resetkeys ~cloakroom:* &cloakroom:announce -@all
+//	  +ping +hello +info +select +get +set +del +exists +pttl +pexpire +pexpireat
+//	  +hset +hdel +hgetall +eval +evalsha +publish
+//
+// Where INFO is refused, HELLO and +config|get serve.
+package redis

@@ -1,0 +1,62 @@
+package redis
+
+import (
+	"context"
+	"time"
+
+	"cloakroom/session"
+)
+
+// AddIndex adds a member, unless the index' mark refuses it.
+func (s *Store) AddIndex(ctx context.Context, key session.IndexKey, m session.Member, issued, expires time.Time) error {
+	return s.decide(ctx, "add to index", s.scripts.addIndex, []string{s.indexKey(key), s.markKey(key)},
+		string(m.ID), m.Info, issued.UnixMilli(), at(expires))
+}
+
+// DropIndex removes a member.
+func (s *Store) DropIndex(ctx context.Context, key session.IndexKey, id session.ID) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if err := s.client.HDel(ctx, s.indexKey(key), string(id)).Err(); err != nil {
+		return s.outage("drop from index", err)
+	}
+	return nil
+}
+
+// Members lists an index.
+func (s *Store) Members(ctx context.Context, key session.IndexKey) ([]session.Member, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	fields, err := s.client.HGetAll(ctx, s.indexKey(key)).Result()
+	if err != nil {
+		return nil, s.outage("list index", err)
+	}
+	members := make([]session.Member, 0, len(fields))
+	for id, info := range fields {
+		members = append(members, session.Member{ID: session.ID(id), Info: []byte(info)})
+	}
+	return members, nil
+}
+
+// MarkIndex sets the mark and lists the members, in one step.
+func (s *Store) MarkIndex(ctx context.Context, key session.IndexKey, issued time.Time, keep time.Duration) ([]session.Member, error) {
+	const what = "mark index"
+	answer, err := s.run(ctx, what, s.scripts.markIndex, []string{s.indexKey(key), s.markKey(key)}, issued.UnixMilli(), within(keep))
+	if err != nil {
+		return nil, err
+	}
+	flat, ok := answer.([]any)
+	if !ok || len(flat)%2 != 0 {
+		return nil, damaged(what, "members are no pairs")
+	}
+	members := make([]session.Member, 0, len(flat)/2)
+	for i := 0; i < len(flat); i += 2 {
+		id, okID := flat[i].(string)
+		info, okInfo := flat[i+1].(string)
+		if !okID || !okInfo {
+			return nil, damaged(what, "members are no strings")
+		}
+		members = append(members, session.Member{ID: session.ID(id), Info: []byte(info)})
+	}
+	return members, nil
+}

@@ -1,0 +1,121 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"cloakroom/session"
+)
+
+// head is the length of what stands before the sealed session: version and write ID.
+const head = 8 + len(session.WriteID{})
+
+// Read returns the record by one GET, or session.ErrNone.
+func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	value, err := s.client.Get(ctx, s.recordKey(id)).Bytes()
+	if errors.Is(err, goredis.Nil) {
+		return session.Record{}, session.ErrNone
+	}
+	if err != nil {
+		return session.Record{}, s.outage("read record", err)
+	}
+	return decode(value)
+}
+
+// TTL returns how long the record lives if nothing touches it, or session.ErrNone.
+func (s *Store) TTL(ctx context.Context, id session.ID) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	// The raw answer: the library's PTTL cannot tell 1 ns from a key without expiry.
+	cmd := goredis.NewIntCmd(ctx, "pttl", s.recordKey(id))
+	if err := s.client.Process(ctx, cmd); err != nil {
+		return 0, s.outage("ask record's time to live", err)
+	}
+	switch left := cmd.Val(); left {
+	case -2:
+		return 0, session.ErrNone
+	case -1:
+		return 0, damaged("ask record's time to live", "key has no expiry")
+	default:
+		return time.Duration(left) * time.Millisecond, nil
+	}
+}
+
+// Create stores a new record.
+func (s *Store) Create(ctx context.Context, id session.ID, rec session.Record, expires time.Time) error {
+	return s.decide(ctx, "create record", s.scripts.create, []string{s.recordKey(id), s.endedKey(id)},
+		encode(rec), at(expires), s.channel(), announcement(id, rec.Version))
+}
+
+// Update replaces the version before rec's.
+func (s *Store) Update(ctx context.Context, id session.ID, rec session.Record) error {
+	return s.decide(ctx, "update record", s.scripts.update, []string{s.recordKey(id)},
+		encode(rec), binary.BigEndian.AppendUint64(nil, rec.Version-1), s.channel(), announcement(id, rec.Version))
+}
+
+// Touch moves the record's expiry to a later time.
+func (s *Store) Touch(ctx context.Context, id session.ID, until time.Time) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	cmd := goredis.NewBoolCmd(ctx, "pexpireat", s.recordKey(id), at(until), "gt")
+	if err := s.client.Process(ctx, once{cmd}); err != nil {
+		return false, s.outage("touch record", err)
+	}
+	return cmd.Val(), nil
+}
+
+// End deletes the record and leaves a mark.
+func (s *Store) End(ctx context.Context, id session.ID, mark time.Duration) (bool, error) {
+	var write session.WriteID
+	rand.Read(write[:]) // never fails
+	answer, err := s.run(ctx, "end session", s.scripts.end, []string{s.recordKey(id), s.endedKey(id)},
+		write[:], within(mark), s.channel(), announcement(id, 0))
+	return answer == int64(1), err
+}
+
+// once is a command that is never sent again, because its answer would be another.
+type once struct{ *goredis.BoolCmd }
+
+// NoRetry tells the library so.
+func (once) NoRetry() bool { return true }
+
+// encode lays a record out as one value.
+func encode(rec session.Record) []byte {
+	value := make([]byte, 0, head+len(rec.Sealed))
+	value = binary.BigEndian.AppendUint64(value, rec.Version)
+	value = append(value, rec.Write[:]...)
+	return append(value, rec.Sealed...)
+}
+
+// decode is encode's inverse. The record shares value's memory.
+func decode(value []byte) (session.Record, error) {
+	if len(value) < head {
+		return session.Record{}, damaged("read record", "value is too short")
+	}
+	return session.Record{
+		Version: binary.BigEndian.Uint64(value),
+		Write:   session.WriteID(value[8:head]),
+		Sealed:  value[head:],
+	}, nil
+}
+
+// announcement is what a write publishes: which session, and its version now. 0 is ended.
+func announcement(id session.ID, version uint64) string {
+	return string(id) + " " + strconv.FormatUint(version, 10)
+}
+
+// at is a time as Redis takes it: milliseconds since 1970, and positive.
+func at(t time.Time) int64 { return max(1, t.UnixMilli()) }
+
+// within is a duration as Redis takes it: milliseconds, rounded up, and positive.
+func within(d time.Duration) int64 {
+	return max(1, int64((d+time.Millisecond-1)/time.Millisecond))
+}

@@ -1,0 +1,111 @@
+package redis
+
+import goredis "github.com/redis/go-redis/v9"
+
+// What a script answers. The numbers stand in the Lua below.
+const (
+	done     = 0
+	conflict = 1
+	ended    = 2
+	none     = 3
+	corrupt  = 4
+)
+
+// scripts are the writes that need more than one command. A script sees one moment: no key expires while it runs.
+type scripts struct {
+	create, update, end, addIndex, markIndex, lock, unlock *goredis.Script
+}
+
+// newScripts prepares the scripts; the server learns each at its first use.
+func newScripts() scripts {
+	return scripts{
+		create:    goredis.NewScript(createLua),
+		update:    goredis.NewScript(updateLua),
+		end:       goredis.NewScript(endLua),
+		addIndex:  goredis.NewScript(addIndexLua),
+		markIndex: goredis.NewScript(markIndexLua),
+		lock:      goredis.NewScript(lockLua),
+		unlock:    goredis.NewScript(unlockLua),
+	}
+}
+
+// KEYS record, ended. ARGV value, expiry, channel, announcement.
+// The mark comes first: a repeat after an end must not say that the session is there.
+const createLua = `
+if redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
+local old = redis.call('GET', KEYS[1])
+if old then
+  if #old < 24 then return 4 end
+  if string.sub(old, 9, 24) == string.sub(ARGV[1], 9, 24) then return 0 end
+  return 1
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 0`
+
+// KEYS record. ARGV value, the version that it replaces as 8 bytes, channel, announcement.
+// Versions are compared as bytes: Lua's numbers have 53 bits.
+const updateLua = `
+local old = redis.call('GET', KEYS[1])
+if not old then return 3 end
+if #old < 24 then return 4 end
+if string.sub(old, 1, 24) == string.sub(ARGV[1], 1, 24) then return 0 end
+if string.sub(old, 1, 8) ~= ARGV[2] then return 1 end
+redis.call('SET', KEYS[1], ARGV[1], 'KEEPTTL')
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 0`
+
+// KEYS record, ended. ARGV write ID of this end, milliseconds, channel, announcement. Answers whether a record was there.
+// It overwrites whatever is in its way: damage must not keep a session alive.
+const endLua = `
+local existed = redis.call('DEL', KEYS[1])
+local mark = redis.pcall('GET', KEYS[2])
+local write = ARGV[1]
+if existed == 0 and type(mark) == 'string' and #mark == 17 then
+  if string.sub(mark, 1, 16) == write then existed = tonumber(string.sub(mark, 17)) end
+  write = string.sub(mark, 1, 16)
+  mark = string.sub(mark, 17)
+else
+  mark = existed
+end
+local left = redis.call('PTTL', KEYS[2])
+redis.call('SET', KEYS[2], write .. mark, 'PX', math.max(tonumber(ARGV[2]), left))
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return existed`
+
+// KEYS index, mark. ARGV session ID, info, issued, expiry.
+const addIndexLua = `
+local mark = redis.call('GET', KEYS[2])
+if mark then
+  mark = tonumber(mark)
+  if not mark then return 4 end
+  if mark >= tonumber(ARGV[3]) then return 2 end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if redis.call('PTTL', KEYS[1]) < 0 then
+  redis.call('PEXPIREAT', KEYS[1], ARGV[4])
+else
+  redis.call('PEXPIREAT', KEYS[1], ARGV[4], 'GT')
+end
+return 0`
+
+// KEYS index, mark. ARGV issued, milliseconds. Answers the members.
+const markIndexLua = `
+local issued = ARGV[1]
+local old = redis.call('GET', KEYS[2])
+if old and tonumber(old) and tonumber(old) > tonumber(issued) then issued = old end
+local left = redis.call('PTTL', KEYS[2])
+redis.call('SET', KEYS[2], issued, 'PX', math.max(tonumber(ARGV[2]), left))
+return redis.call('HGETALL', KEYS[1])`
+
+// KEYS lock. ARGV owner, milliseconds. Answers 1 if owner has it.
+const lockLua = `
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`
+
+// KEYS lock. ARGV owner.
+const unlockLua = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 0`
