@@ -1,0 +1,84 @@
+package edge
+
+import (
+	"net/http"
+	"slices"
+)
+
+// Entry is one kind of problem: what its code means.
+type Entry struct {
+	// Code is the stable name, the last part of the problem's type.
+	Code string
+	// Status is the HTTP status of the answer, unless the Problem says another.
+	Status int
+	// Title is the same for every occurrence.
+	Title string
+	// Explanation says to a person what happened and what helps.
+	Explanation string
+	// Refusal is whether the answer is a security decision against the request, and so an event ("refused").
+	Refusal bool
+}
+
+// catalog is every problem that Cloakroom answers with, by status.
+var catalog = []Entry{
+	{"bad_request_path", 400, "The address is not acceptable", "The path has more than one possible reading: dot segments, doubled slashes, or encoded delimiters. Correct the address.", true},
+	{"bad_query", 400, "The query is not acceptable", "The part after the question mark has broken escapes, control characters or too many parameters.", true},
+	{"bad_request", 400, "The request is not acceptable", "Something in the request is not as this address needs it.", false},
+	{"two_cookies", 400, "Two session cookies", "The browser sent more than one session cookie, so it is not clear who is asking. Sign out, or clear this site's cookies, then sign in again.", true},
+	{"bad_return_to", 400, "The way back is not acceptable", "After signing in the browser can only go to a path of this site.", true},
+	{"bad_login_request", 400, "The sign-in cannot start", "A parameter of the sign-in request is unknown, repeated or has a value that it may not have.", false},
+	{"bad_logout_token", 400, "The logout token is not acceptable", "The provider's logout token did not pass the checks. Nothing was signed out.", false},
+	{"sign_in_refused", 400, "The sign-in did not work", "The sign-in was cancelled, took too long, or did not come back as it was started. Try again.", false},
+	{"signed_out", 401, "Signed out", "This needs a signed-in user. Sign in and try again.", false},
+	{"cross_site", 403, "Not from this site", "The request comes from another site, or does not show that it comes from this one. Scripts without fetch metadata send the header X-CSRF: 1.", true},
+	{"not_a_navigation", 403, "Only for the browser's window", "This address is for going there with the browser, not for scripts, frames or images.", true},
+	{"forbidden", 403, "Not allowed", "You are signed in, but this is not for you.", true},
+	{"not_found", 404, "Not found", "There is nothing at this address.", false},
+	{"method_not_allowed", 405, "Method not allowed", "This address exists, but not for this method. The header Allow says which ones it takes.", false},
+	{"request_timeout", 408, "The request took too long", "The request did not arrive in time. Try again.", false},
+	{"body_too_large", 413, "The request is too large", "The request's body is larger than this address takes.", false},
+	{"unsupported_media_type", 415, "Content type not supported", "The request's body is not of a type that this address takes.", false},
+	{"expectation_failed", 417, "Expectation not supported", "The only expectation that a request may have is 100-continue.", false},
+	{"misdirected", 421, "Wrong name", "This server does not answer under the name in the request.", true},
+	{"too_many_requests", 429, "Too many requests", "There were too many requests in a short time. Wait a little.", true},
+	{"too_many_sign_ins", 429, "Too many sign-ins", "Too many sign-ins were started in a short time. Wait a little, then try again.", true},
+	{"header_too_large", 431, "The request's headers are too large", "The request's line and headers are larger than this server takes. Clearing this site's cookies may help.", false},
+	{"client_gone", 499, "The client went away", "The connection was closed before there was an answer.", false},
+	{"internal", 500, "Something went wrong", "The server made a mistake. The request's ID helps to find it in the log.", false},
+	{"upstream_failed", 502, "The service does not answer", "The service behind this address could not be reached, or did not answer properly.", false},
+	{"upstream_too_large", 502, "The answer is too large", "The service behind this address answered with more than may pass.", false},
+	{"overloaded", 503, "Too busy", "The server has more to do than it can. Try again in a moment.", false},
+	{"session_store_unavailable", 503, "Sessions are out of reach", "Your session cannot be read or written at the moment. You are still signed in; try again in a moment.", false},
+	{"session_store_full", 503, "No room for sessions", "No further sign-in is possible at the moment. Try again later.", false},
+	{"provider_unavailable", 503, "The sign-in service does not answer", "The identity provider cannot be reached at the moment. Try again in a moment.", false},
+	{"shutting_down", 503, "Restarting", "This server is about to stop; another one takes over. Try again.", false},
+	{"upstream_timeout", 504, "The service takes too long", "The service behind this address did not answer in time.", false},
+}
+
+// byCode finds an entry of the catalog.
+var byCode = func() map[string]Entry {
+	m := make(map[string]Entry, len(catalog))
+	for _, e := range catalog {
+		m[e.Code] = e
+	}
+	return m
+}()
+
+// Catalog returns every kind of problem, ordered by status.
+func Catalog() []Entry { return slices.Clone(catalog) }
+
+// Lookup returns the kind of problem with that code.
+func Lookup(code string) (Entry, bool) {
+	e, ok := byCode[code]
+	return e, ok
+}
+
+// entryOf is Lookup for a code of our own, which may be new, and a status.
+func entryOf(code string, status int) Entry {
+	if e, ok := byCode[code]; ok {
+		return e
+	}
+	return Entry{Code: code, Status: status, Title: http.StatusText(status), Explanation: http.StatusText(status)}
+}
+
+func isRefusal(code string) bool { return byCode[code].Refusal }
