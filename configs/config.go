@@ -18,7 +18,7 @@ type Config struct {
 	// Server is where Cloakroom listens and under which name.
 	Server Server `yaml:"server"`
 	// Providers are the OpenID providers that users sign in with, by a name of your choice.
-	Providers map[string]provider.Config `yaml:"providers" required:"true"`
+	Providers map[string]provider.Config `yaml:"providers" required:"true" example:"{main: {issuer: …, client_id: …, client_secret: …}}"`
 	// DefaultProvider names the provider that /bff/login uses when the request names none. Needed with two or more.
 	DefaultProvider string `yaml:"default_provider" default:""`
 	// Session is how sessions are kept.

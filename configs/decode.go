@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -19,7 +20,7 @@ type decoder struct {
 
 // value reads n into v. The key's place is already known.
 func (d *decoder) value(v reflect.Value, n ast.Node, key string, f field) {
-	if f.secret {
+	if f.secret && !fromElsewhere(n) {
 		d.hide(n)
 	}
 	if problem := unsupported(n); problem != "" {
@@ -39,10 +40,22 @@ func (d *decoder) value(v reflect.Value, n ast.Node, key string, f field) {
 	}
 }
 
+// elsewhere is a value that comes from elsewhere as a whole. Its name is no secret, and helps to find what is wrong.
+var elsewhere = regexp.MustCompile(`^\$\{(env:[A-Za-z_][A-Za-z0-9_]*|file:[^${}]+)\}$`)
+
+func fromElsewhere(n ast.Node) bool {
+	text, _, ok := scalarText(n)
+	return ok && elsewhere.MatchString(text)
+}
+
 // mapping reads keys and values into a struct.
 func (d *decoder) mapping(v reflect.Value, n ast.Node, key string) {
 	seen := map[string]bool{}
-	for _, e := range d.pairs(n, key, "keys and values") {
+	pairs, ok := d.pairs(n, key, "keys and values")
+	if !ok {
+		return
+	}
+	for _, e := range pairs {
 		sub, f, ok := find(v, e.key)
 		if !ok {
 			d.hide(e.node) // a misspelt key may well be a secret's
@@ -82,13 +95,14 @@ func (f field) suchAs() string {
 // entries reads names and values into a map.
 func (d *decoder) entries(v reflect.Value, n ast.Node, key string, f field) {
 	v.Set(reflect.MakeMap(v.Type()))
-	for _, e := range d.pairs(n, key, "names and values") {
+	pairs, ok := d.pairs(n, key, "names and values")
+	for _, e := range pairs {
 		item := reflect.New(v.Type().Elem()).Elem()
 		setDefaults(item)
 		d.value(item, e.node, join(key, e.key), field{secret: f.secret})
 		v.SetMapIndex(reflect.ValueOf(e.key), item)
 	}
-	if f.required && v.Len() == 0 {
+	if ok && f.required && v.Len() == 0 {
 		d.report(key, d.places[key], "is empty"+f.suchAs())
 	}
 }
@@ -201,7 +215,7 @@ func contains(list []string, s string) bool {
 }
 
 func notOneOf(text string, enum []string) string {
-	problem := fmt.Sprintf("%q is not one of %s", text, strings.Join(enum, ", "))
+	problem := fmt.Sprintf("%q is not one of %s", shorten(text), strings.Join(enum, ", "))
 	if best := nearest(text, enum); best != "" {
 		problem += fmt.Sprintf("; did you mean %q?", best)
 	}
@@ -211,7 +225,7 @@ func notOneOf(text string, enum []string) string {
 // misplaced reports a node of the wrong shape. What was put there is anyone's guess, perhaps a secret.
 func (d *decoder) misplaced(n ast.Node, key, wanted string) {
 	d.hide(n)
-	d.report(key, d.places[key], fmt.Sprintf("is %s where %s is wanted", shape(n), wanted))
+	d.report(key, d.places[key], fmt.Sprintf("is %s where %s should be", shape(n), wanted))
 }
 
 func isNull(n ast.Node) bool {

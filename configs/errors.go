@@ -48,9 +48,11 @@ func (m Mistake) String() string {
 		where += m.Key + ": "
 	}
 	number := fmt.Sprintf("%3d", m.Line)
-	return where + m.Problem + "\n" +
-		strings.TrimRight(number+" | "+m.Source, " \t") + "\n" +
-		strings.Repeat(" ", len(number)) + " | " + indent(m.Source, m.Column) + "^"
+	report := where + m.Problem + "\n" + strings.TrimRight(number+" | "+m.Source, " \t")
+	if m.Column > maxShown {
+		return report
+	}
+	return report + "\n" + strings.Repeat(" ", len(number)) + " | " + indent(m.Source, m.Column) + "^"
 }
 
 // indent is white space as wide as the first characters of line, up to column. Tabs stay tabs.

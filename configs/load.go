@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // maxFile bounds the configuration and every file that it names by ${file:…}, in bytes.
@@ -67,7 +69,9 @@ func (d *decoder) document(cfg *Config, data []byte) {
 	root := reflect.ValueOf(cfg).Elem()
 	d.places[""] = place{line: 1, column: 1}
 	d.value(root, body, "", field{})
-	d.validate(root, "")
+	if _, ok := body.(ast.MapNode); ok || isNull(body) {
+		d.validate(root, "")
+	}
 }
 
 // text checks that data is text of a bearable size, and keeps its lines for the error messages.

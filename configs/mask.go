@@ -24,9 +24,12 @@ type span struct{ from, to place }
 
 const mask = "***"
 
-// minWord is the shortest piece of a secret that is searched for on its own. Shorter ones give
-// nothing away, and would black out half the file.
-const minWord = 4
+// minWord is the shortest piece of a secret that is searched for on its own: shorter ones are also
+// ordinary words, and would black out half the file.
+const minWord = 8
+
+// maxShown is how much of a line is shown, in characters.
+const maxShown = 200
 
 // userinfo is the name and password in a URL, which is not always where a secret is expected.
 var userinfo = regexp.MustCompile(`//[^/\s@"']*@`)
@@ -36,6 +39,18 @@ func (s *source) show(number int) string {
 	if number < 1 || number > len(s.lines) {
 		return ""
 	}
+	return shorten(s.masked(number))
+}
+
+// shorten bounds what a message repeats of the file.
+func shorten(text string) string {
+	if r := []rune(text); len(r) > maxShown {
+		return string(r[:maxShown]) + "…"
+	}
+	return text
+}
+
+func (s *source) masked(number int) string {
 	line := s.lines[number-1]
 	if s.broken {
 		return onlyOurWords(line)
@@ -156,12 +171,26 @@ func lastToken(n ast.Node) *token.Token {
 	return n.GetToken()
 }
 
+// cutComments takes the comments off the lines that are shown: they say nothing to a parser, and may hold what was there before.
+func (s *source) cutComments(tokens token.Tokens) {
+	for _, t := range tokens {
+		p := at(t)
+		if t.Type != token.CommentType || p.line > len(s.lines) {
+			continue
+		}
+		line := []rune(s.lines[p.line-1])
+		if p.column <= len(line) && line[p.column-1] == '#' {
+			s.lines[p.line-1] = strings.TrimRight(string(line[:p.column-1]), " \t")
+		}
+	}
+}
+
 // word is what can be a secret or a part of one in a file that is not YAML.
-var word = regexp.MustCompile(`[^\s:,\[\]{}'"#|>-]+`)
+var word = regexp.MustCompile(`[^\s:,\[\]{}'"#|>$-]+`)
 
 // onlyOurWords stars out every word that is no key of ours.
 func onlyOurWords(line string) string {
-	ours := map[string]bool{}
+	ours := map[string]bool{"env": true, "file": true}
 	keys(reflect.TypeFor[Config](), "", func(path string, f field) { ours[f.key] = true })
 	return word.ReplaceAllStringFunc(line, func(w string) string {
 		if ours[w] {

@@ -14,15 +14,16 @@ type pair struct {
 }
 
 // pairs are the keys and values of n, whose own key is given. It reports keys that are no
-// names, and those that come twice, and notes where each stands. No value at all is an empty mapping.
-func (d *decoder) pairs(n ast.Node, key, wanted string) []pair {
+// names, and those that come twice, and notes where each stands. No value at all is an empty
+// mapping; ok is false for a node of another kind.
+func (d *decoder) pairs(n ast.Node, key, wanted string) ([]pair, bool) {
 	if isNull(n) {
-		return nil
+		return nil, true
 	}
 	m, ok := n.(ast.MapNode)
 	if !ok {
 		d.misplaced(n, key, wanted)
-		return nil
+		return nil, false
 	}
 	var out []pair
 	first := map[string]int{}
@@ -40,7 +41,7 @@ func (d *decoder) pairs(n ast.Node, key, wanted string) []pair {
 		d.places[join(key, p.key)] = p.at
 		out = append(out, p)
 	}
-	return out
+	return out, true
 }
 
 // pair reads one key. A key is a plain or quoted name.

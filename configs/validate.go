@@ -57,9 +57,14 @@ func names(v reflect.Value) map[string]bool {
 
 // judge reports what a part thinks of its value. The place is the key's, or that of what it lies in.
 func (d *decoder) judge(key, problem string) {
-	key = strings.TrimSuffix(key, ".")
-	d.report(key, d.nearestPlace(key), d.redact(key, problem))
+	d.report(key, d.nearestPlace(key), d.redact(key, plainDurations(problem)))
 }
+
+// zeros are what time.Duration prints behind the last unit that counts.
+var zeros = regexp.MustCompile(`([0-9]h)0m0s|([0-9]m)0s`)
+
+// plainDurations writes 12h0m0s as people do: 12h.
+func plainDurations(s string) string { return zeros.ReplaceAllString(s, "$1$2") }
 
 // nearestPlace is where key stands, or the mapping that it would stand in.
 func (d *decoder) nearestPlace(key string) place {
@@ -121,28 +126,16 @@ func (c Config) validateRoutes(report func(key, problem string)) {
 
 // validateSecrets refuses a value that serves two ends: whoever learns it at one has the other.
 func (c Config) validateSecrets(report func(key, problem string)) {
-	where := map[secret.String]string{}
-	note := func(key string, s secret.String) {
-		if other, ok := where[s]; ok && s != "" {
-			report(key, "is the same value as "+other+"; give each its own")
-			return
+	check := func(key string, s secret.String) {
+		if i := slices.Index(c.Session.Secrets, s); i >= 0 {
+			report(key, fmt.Sprintf("is the same value as session.secrets[%d]; give each its own", i))
 		}
-		where[s] = key
-	}
-	for i, s := range c.Session.Secrets {
-		note(fmt.Sprintf("session.secrets[%d]", i), s)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
-		key := "providers." + name + ".client_secret"
-		if other, ok := where[c.Providers[name].ClientSecret]; ok && strings.HasPrefix(other, "session.") {
-			report(key, "is the same value as "+other+"; give each its own")
-		}
+		check("providers."+name+".client_secret", c.Providers[name].ClientSecret)
 	}
 	if u, err := url.Parse(c.Session.Redis.URL); err == nil && u.User != nil {
-		if password, ok := u.User.Password(); ok {
-			if other, ok := where[secret.String(password)]; ok && password != "" {
-				report("session.redis.url", "has a password that is the same value as "+other+"; give each its own")
-			}
-		}
+		password, _ := u.User.Password()
+		check("session.redis.url", secret.String(password))
 	}
 }

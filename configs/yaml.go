@@ -29,6 +29,7 @@ func at(t *token.Token) place {
 // yaml parses text into the one node that the document holds, nil for an empty one.
 func (d *decoder) yaml(text string) (ast.Node, bool) {
 	tokens := lexer.Tokenize(text)
+	d.source.cutComments(tokens)
 	if t := tooDeep(tokens); t != nil {
 		return nil, d.unreadable(t, "is nested too deeply")
 	}
@@ -69,7 +70,7 @@ func (d *decoder) unreadable(t *token.Token, problem string) bool {
 func (d *decoder) syntax(err error) bool {
 	problem, where := "is not YAML", place{line: 1, column: 1}
 	if ye, ok := errors.AsType[yaml.Error](err); ok {
-		problem = "is not YAML: " + ye.GetMessage()
+		problem = "is not YAML: " + strings.ReplaceAll(ye.GetMessage(), "\t", `\t`)
 		if t := ye.GetToken(); t != nil {
 			where = at(t)
 		}

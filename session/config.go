@@ -18,13 +18,13 @@ type Config struct {
 	Secrets []secret.String `yaml:"secrets" required:"true" example:"[\"${file:/run/secrets/session}\"]"`
 	// MaxSize bounds the tokens and claims of one session; a larger sign-in is refused. Between 4KiB and 1MiB.
 	MaxSize units.Base2Bytes `yaml:"max_size" default:"64KiB"`
-	// Cookie is the session cookie.
+	// Cookie is the session cookie. It is always Secure, HttpOnly, Path=/ and without Domain.
 	Cookie CookieConfig `yaml:"cookie"`
 }
 
 // CookieConfig shapes the session cookie. It is always Secure, HttpOnly, Path=/ and without Domain.
 type CookieConfig struct {
-	// Name starts with __Host-Http- or __Host-, which makes browsers hold the server to the attributes above.
+	// Name starts with __Host-Http- or __Host-, which makes browsers hold the server to those attributes.
 	Name string `yaml:"name" default:"__Host-Http-session"`
 	// SameSite is `strict`, or `lax` where other sites' links must arrive signed in.
 	SameSite string `yaml:"same_site" default:"strict" enum:"strict,lax"`

@@ -4,7 +4,7 @@ import "time"
 
 // Config says which Redis holds the sessions and how it is used.
 type Config struct {
-	// URL is redis://[user:password@]host:port/db, or rediss:// for TLS.
+	// URL is where Redis is: redis://[user:password@]host:port/db, or rediss:// for TLS.
 	URL string `yaml:"url" default:"redis://localhost:6379/0" secret:"true"`
 	// Prefix starts every key, so that two installations can share one Redis. Letters, digits, `-`, `_`, `.`.
 	Prefix string `yaml:"prefix" default:"cloakroom"`

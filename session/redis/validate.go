@@ -14,7 +14,7 @@ var prefix = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // Validate reports what is wrong with c, key by key. It says nothing of the URL's own text: that may have a password.
 func (c Config) Validate(report func(key, problem string)) {
 	if problem := badURL(c.URL); problem != "" {
-		report("url", problem+"; write redis://[user:password@]host:port/db, or rediss:// for TLS")
+		report("url", problem+"; write redis://host:port/db, or rediss:// for TLS")
 	}
 	if c.CA != "" && strings.HasPrefix(c.URL, "redis://") {
 		report("ca", "is for TLS, and url is redis://; write rediss://")

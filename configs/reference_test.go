@@ -1,0 +1,149 @@
+package configs
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// reference writes a configuration with every key, its default or an example, and its comment.
+type reference struct {
+	strings.Builder
+	docs docs
+}
+
+const referenceHead = `# Cloakroom's configuration: every key with its default, and what it means.
+# Keys marked "required" have no default, but an example. Leave out what you do not change.
+# Made by go generate from the Config types; change their comments, not this file.
+# yaml-language-server: $schema=schema.json
+`
+
+func (r *reference) structure(t reflect.Type, indent string) {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		f := fieldOf(i, sf)
+		if f.inline {
+			r.structure(sf.Type, indent)
+			continue
+		}
+		if indent == "" {
+			r.WriteByte('\n')
+		}
+		r.comment(r.docs[t.PkgPath()+"."+t.Name()+"."+sf.Name], f, indent)
+		r.field(sf.Type, f, indent)
+	}
+}
+
+func (r *reference) comment(doc string, f field, indent string) {
+	if f.required {
+		doc = "Required. " + doc
+	}
+	if f.enum != nil {
+		doc += " One of: " + strings.Join(f.enum, ", ") + "."
+	}
+	line := indent + "#"
+	for _, w := range strings.Fields(doc) {
+		if len(line)+1+len(w) > 110 {
+			r.WriteString(line + "\n")
+			line = indent + "#"
+		}
+		line += " " + w
+	}
+	r.WriteString(line + "\n")
+}
+
+func (r *reference) field(t reflect.Type, f field, indent string) {
+	elem := t
+	if t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		elem = t.Elem()
+	}
+	switch {
+	case elem.Kind() != reflect.Struct:
+		fmt.Fprintf(r, "%s%s: %s\n", indent, f.key, f.shown(t))
+	case t.Kind() == reflect.Map:
+		fmt.Fprintf(r, "%s%s:\n%s  main:\n", indent, f.key, indent)
+		r.structure(elem, indent+"    ")
+	case t.Kind() == reflect.Slice:
+		fmt.Fprintf(r, "%s%s:\n%s  -\n", indent, f.key, indent)
+		r.structure(elem, indent+"    ")
+	default:
+		fmt.Fprintf(r, "%s%s:\n", indent, f.key)
+		r.structure(elem, indent+"  ")
+	}
+}
+
+// shown is the default, or the example of a required key, as it stands in YAML.
+func (f field) shown(t reflect.Type) string {
+	text := f.def
+	if f.required {
+		text = f.example
+	}
+	if t.Kind() == reflect.String && (text == "" || strings.HasPrefix(text, ":")) {
+		return fmt.Sprintf("%q", text)
+	}
+	return text
+}
+
+func writeReference(t *testing.T) string {
+	r := reference{docs: readDocs(t)}
+	r.WriteString(referenceHead)
+	r.structure(reflect.TypeFor[Config](), "")
+	return r.String()
+}
+
+func TestReferenceIsUpToDate(t *testing.T) {
+	golden(t, "reference.yaml", writeReference(t))
+	if !*update && Reference() != writeReference(t) {
+		t.Error("the embedded reference is not the one on disk")
+	}
+}
+
+func TestEveryKeyIsExplained(t *testing.T) {
+	d := readDocs(t)
+	visitStructs(reflect.TypeFor[Config](), func(s reflect.Type) {
+		for i := range s.NumField() {
+			f := fieldOf(i, s.Field(i))
+			name := s.PkgPath() + "." + s.Name() + "." + s.Field(i).Name
+			if !f.inline && d[name] == "" {
+				t.Errorf("%s has no comment", name)
+			}
+			if !f.inline && f.key == "" {
+				t.Errorf("%s has no key", name)
+			}
+			if k := s.Field(i).Type.Kind(); !f.inline && !f.required && !f.hasDef && k != reflect.Struct {
+				t.Errorf("%s is neither required nor has a default", name)
+			}
+			if f.required && f.example == "" {
+				t.Errorf("%s is required and has no example", name)
+			}
+		}
+	})
+}
+
+// What the reference shows as defaults are the defaults: with required keys alone, the same configuration comes out.
+func TestReferenceEqualsTheDefaults(t *testing.T) {
+	files := map[string]string{"/run/secrets/oidc": "b7Kq2Zt9Xw4Lm6Rc", "/run/secrets/session": "Vt4mQz8LwXn2Rk7Yc5Hs9Jd3Gb6Pf1Ta"}
+	sys := system{
+		env:  func(string) (string, bool) { return "", false },
+		read: func(path string) ([]byte, error) { return []byte(files[path]), nil },
+		stat: os.Stat,
+	}
+	full, err := parse("reference.yaml", []byte(writeReference(t)), sys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := parse("short.yaml", []byte(`
+server: {public_url: https://app.example.com}
+providers: {main: {issuer: https://id.example.com, client_id: spa, client_secret: "${file:/run/secrets/oidc}"}}
+session: {secrets: ["${file:/run/secrets/session}"]}
+routes: [{path: /api/, upstream: http://orders:9001/v2}]
+`), sys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(full, short) {
+		t.Errorf("got  %+v\nwant %+v", full, short)
+	}
+}
