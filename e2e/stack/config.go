@@ -42,8 +42,7 @@ providers:
     client_secret: {{.ClientSecret}}
     scopes: [openid, profile, email, offline_access]
     roles_claim: groups
-    timeout: 5s
-{{.Provider}}
+{{or .Provider "    timeout: 5s"}}
 session:
   store: redis
   redis: {url: "{{.RedisURL}}", timeout: 1s}

@@ -40,6 +40,8 @@ type Stack struct {
 	// Config is what the replicas were started with, ConfigPath the file. Rewrite the file to start others.
 	Config     Config
 	ConfigPath string
+	// Clients are the provider's, to start it again.
+	Clients []Client
 
 	options Options
 }
@@ -64,13 +66,13 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		return s, err
 	}
 	secret := rand.Text() + rand.Text()
-	client := Client{
+	s.Clients = []Client{{
 		ID: "app", Secret: secret,
 		RedirectURIs:           []string{s.PublicURL + "/bff/callback"},
-		PostLogoutRedirectURIs: []string{s.PublicURL + "/"},
+		PostLogoutRedirectURIs: []string{s.PublicURL + "/bff/logout"},
 		BackchannelLogoutURI:   s.PublicURL + "/bff/backchannel",
-	}
-	if s.Provider, err = StartProvider(ctx, 0, []Client{client}, o.TTL); err != nil {
+	}}
+	if s.Provider, err = StartProvider(ctx, 0, s.Clients, o.TTL); err != nil {
 		return s, err
 	}
 	s.Config = Config{
@@ -185,3 +187,6 @@ func Eventually(ctx context.Context, what string, ok func() bool) error {
 	}
 	return nil
 }
+
+// Dir is the stack's own folder.
+func (s *Stack) Dir() string { return s.options.Dir }
