@@ -116,7 +116,7 @@ func (m *Manager) living(ctx context.Context, key IndexKey) ([]Member, error) {
 		switch {
 		case err == nil:
 			alive = append(alive, member)
-		case !errors.Is(err, ErrNone):
+		case !errors.Is(err, ErrNone) && !errors.Is(err, ErrCorrupt):
 			return nil, fmt.Errorf("read session's expiry: %w", err)
 		case m.mayDrop(key, member):
 			if err := m.store.DropIndex(ctx, key, member.ID); err != nil {

@@ -155,6 +155,17 @@ func (m *Manager) FromRequest(r *http.Request) (*Session, error) {
 	return o.session, nil
 }
 
+// CookieID names the session whose ticket a request carries, without asking the store: it may be over. Empty without a cookie, with
+// two, or with one that is no ticket.
+func (m *Manager) CookieID(r *http.Request) ID {
+	ticket, err := m.cookie.read(r.Header)
+	if err != nil {
+		return ""
+	}
+	_, id, _ := parseTicket(ticket)
+	return id
+}
+
 // Peek is FromRequest without counting as use.
 func (m *Manager) Peek(r *http.Request) (*Session, error) {
 	o, err := m.find(r)
@@ -174,11 +185,15 @@ func (m *Manager) find(r *http.Request) (*opened, error) {
 		return nil, ErrNone
 	}
 	rec, err := m.store.Read(r.Context(), id)
-	if errors.Is(err, ErrNone) {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrCorrupt):
+		m.unreadable(id, errDamaged)
+		return nil, ErrNone
+	case errors.Is(err, ErrNone):
 		m.copies.drop(id)
 		return nil, ErrNone
-	}
-	if err != nil {
+	default:
 		return nil, fmt.Errorf("read session: %w", err)
 	}
 	o := m.copies.get(id, rec)

@@ -240,7 +240,7 @@ func (m *Manager) again(ctx context.Context, l *lease, try func(context.Context)
 		ctx, cancel := context.WithTimeout(ctx, tryTime)
 		err := try(ctx)
 		cancel()
-		if err == nil || errors.Is(err, ErrNone) || errors.Is(err, ErrConflict) || errors.Is(err, ErrEnded) {
+		if err == nil || decided(err) {
 			return err
 		}
 		if !m.now().Add(pause).Before(l.until) {
@@ -248,6 +248,11 @@ func (m *Manager) again(ctx context.Context, l *lease, try func(context.Context)
 		}
 		time.Sleep(pause)
 	}
+}
+
+// decided tells a store's answer from an outage.
+func decided(err error) bool {
+	return errors.Is(err, ErrNone) || errors.Is(err, ErrConflict) || errors.Is(err, ErrEnded) || errors.Is(err, ErrCorrupt)
 }
 
 // with is s after the provider's answer. What the answer leaves out stays as it was (RFC 6749, sections 5.1 and 6).

@@ -124,10 +124,13 @@ func (a *adapter) FindCtx(ctx context.Context, ticket string) ([]byte, bool, err
 		return nil, false, nil
 	}
 	rec, err := a.store.Read(ctx, id)
-	if errors.Is(err, ErrNone) {
+	switch {
+	case errors.Is(err, ErrCorrupt):
+		a.unreadable(id, errDamaged)
 		return nil, false, nil
-	}
-	if err != nil {
+	case errors.Is(err, ErrNone):
+		return nil, false, nil
+	case err != nil:
 		return nil, false, err
 	}
 	content, deadline, err := a.seal.open(key, id, rec.Version, rec.Sealed)

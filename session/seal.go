@@ -45,6 +45,7 @@ const (
 	errSecret  unreadable = "unknown_secret" // sealed with a secret that is not configured here
 	errForged  unreadable = "forged"         // damaged, swapped, rolled back or made up
 	errContent unreadable = "content"        // authentic, but not what the format promises
+	errDamaged unreadable = "damaged"        // the store itself does not recognise it
 )
 
 // sealKey is one of the server's secrets, ready for use.

@@ -1,0 +1,437 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloakroom/configs/secret"
+)
+
+// fakeStore is a small store that keeps the contract, for tests that need to see or break what a store does.
+type fakeStore struct {
+	mu      sync.Mutex
+	records map[ID]kept
+	marks   map[ID]time.Time
+	indexes map[IndexKey]*fakeIndex
+	locks   map[ID]fakeLock
+	claims  map[string]WriteID
+	ops     []string // every call, in order
+	// before runs before each call, without the store's lock; its error is the call's.
+	before func(op string) error
+}
+
+type kept struct {
+	rec     Record
+	expires time.Time
+}
+
+type fakeIndex struct {
+	members map[ID]Member
+	mark    time.Time
+}
+
+type fakeLock struct {
+	owner WriteID
+	until time.Time
+}
+
+func newFakeStore() *fakeStore {
+	return &fakeStore{
+		records: map[ID]kept{}, marks: map[ID]time.Time{}, indexes: map[IndexKey]*fakeIndex{},
+		locks: map[ID]fakeLock{}, claims: map[string]WriteID{},
+	}
+}
+
+// enter notes the call and takes the lock; the caller gives it back.
+func (f *fakeStore) enter(ctx context.Context, op string) (func(), error) {
+	f.mu.Lock()
+	f.ops = append(f.ops, op)
+	before := f.before
+	f.mu.Unlock()
+	if before != nil {
+		if err := before(op); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	return f.mu.Unlock, nil
+}
+
+// breakWith makes every following call of the ops fail, or all without ops; nil repairs.
+func (f *fakeStore) breakWith(err error, ops ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = func(op string) error {
+		if len(ops) == 0 || slices.Contains(ops, op) {
+			return err
+		}
+		return nil
+	}
+}
+
+func (f *fakeStore) count(op string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, o := range f.ops {
+		if o == op {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fakeStore) get(id ID) (kept, error) {
+	k, ok := f.records[id]
+	if !ok || !time.Now().Before(k.expires) {
+		return kept{}, ErrNone
+	}
+	return k, nil
+}
+
+func (f *fakeStore) index(key IndexKey) *fakeIndex {
+	if f.indexes[key] == nil {
+		f.indexes[key] = &fakeIndex{members: map[ID]Member{}}
+	}
+	return f.indexes[key]
+}
+
+func (f *fakeStore) Read(ctx context.Context, id ID) (Record, error) {
+	leave, err := f.enter(ctx, "read")
+	if err != nil {
+		return Record{}, err
+	}
+	defer leave()
+	k, err := f.get(id)
+	return k.rec, err
+}
+
+func (f *fakeStore) TTL(ctx context.Context, id ID) (time.Duration, error) {
+	leave, err := f.enter(ctx, "ttl")
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	k, err := f.get(id)
+	return time.Until(k.expires), err
+}
+
+func (f *fakeStore) Create(ctx context.Context, id ID, rec Record, expires time.Time) error {
+	leave, err := f.enter(ctx, "create")
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if time.Now().Before(f.marks[id]) {
+		return ErrEnded
+	}
+	if k, err := f.get(id); err == nil {
+		if k.rec.Write == rec.Write {
+			return nil
+		}
+		return ErrConflict
+	}
+	f.records[id] = kept{rec, expires}
+	return nil
+}
+
+func (f *fakeStore) Update(ctx context.Context, id ID, rec Record) error {
+	leave, err := f.enter(ctx, "update")
+	if err != nil {
+		return err
+	}
+	defer leave()
+	k, err := f.get(id)
+	switch {
+	case err != nil:
+		return err
+	case k.rec.Write == rec.Write:
+		return nil
+	case k.rec.Version+1 != rec.Version:
+		return ErrConflict
+	}
+	k.rec = rec
+	f.records[id] = k
+	return nil
+}
+
+func (f *fakeStore) Touch(ctx context.Context, id ID, until time.Time) (bool, error) {
+	leave, err := f.enter(ctx, "touch")
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	k, err := f.get(id)
+	if err != nil || !until.After(k.expires) {
+		return false, nil
+	}
+	k.expires = until
+	f.records[id] = k
+	return true, nil
+}
+
+func (f *fakeStore) End(ctx context.Context, id ID, mark time.Duration) (bool, error) {
+	leave, err := f.enter(ctx, "end")
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	_, err = f.get(id)
+	delete(f.records, id)
+	f.marks[id] = time.Now().Add(mark)
+	return err == nil, nil
+}
+
+func (f *fakeStore) AddIndex(ctx context.Context, key IndexKey, m Member, issued, _ time.Time) error {
+	leave, err := f.enter(ctx, "addindex")
+	if err != nil {
+		return err
+	}
+	defer leave()
+	x := f.index(key)
+	if !x.mark.Before(issued) {
+		return ErrEnded
+	}
+	x.members[m.ID] = m
+	return nil
+}
+
+func (f *fakeStore) DropIndex(ctx context.Context, key IndexKey, id ID) error {
+	leave, err := f.enter(ctx, "dropindex")
+	if err != nil {
+		return err
+	}
+	defer leave()
+	delete(f.index(key).members, id)
+	return nil
+}
+
+func (f *fakeStore) list(key IndexKey) (members []Member) {
+	for _, m := range f.index(key).members {
+		members = append(members, m)
+	}
+	return members
+}
+
+func (f *fakeStore) Members(ctx context.Context, key IndexKey) ([]Member, error) {
+	leave, err := f.enter(ctx, "members")
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return f.list(key), nil
+}
+
+func (f *fakeStore) MarkIndex(ctx context.Context, key IndexKey, issued time.Time, _ time.Duration) ([]Member, error) {
+	leave, err := f.enter(ctx, "markindex")
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if x := f.index(key); issued.After(x.mark) {
+		x.mark = issued
+	}
+	return f.list(key), nil
+}
+
+func (f *fakeStore) Lock(ctx context.Context, id ID, owner WriteID, lease time.Duration) (bool, error) {
+	leave, err := f.enter(ctx, "lock")
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	if l := f.locks[id]; time.Now().Before(l.until) && l.owner != owner {
+		return false, nil
+	}
+	f.locks[id] = fakeLock{owner, time.Now().Add(lease)}
+	return true, nil
+}
+
+func (f *fakeStore) Unlock(ctx context.Context, id ID, owner WriteID) error {
+	leave, err := f.enter(ctx, "unlock")
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if f.locks[id].owner == owner {
+		delete(f.locks, id)
+	}
+	return nil
+}
+
+func (f *fakeStore) Claim(ctx context.Context, name string, owner WriteID, _ time.Duration) (bool, error) {
+	leave, err := f.enter(ctx, "claim")
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	if o, ok := f.claims[name]; ok && o != owner {
+		return false, nil
+	}
+	f.claims[name] = owner
+	return true, nil
+}
+
+func (f *fakeStore) Check(ctx context.Context) error {
+	leave, err := f.enter(ctx, "check")
+	if err == nil {
+		leave()
+	}
+	return err
+}
+
+func (f *fakeStore) Close() error { return nil }
+
+var errDown = errors.New("store is down")
+
+// fakeProvider hands out tokens as a provider does that rotates: each refresh token is good once.
+type fakeProvider struct {
+	mu     sync.Mutex
+	valid  string
+	calls  int
+	reused int
+	life   time.Duration
+	// answer, if set, decides instead; it is called without the lock.
+	answer func(ctx context.Context, s *Session, call int) (Refreshed, error)
+}
+
+func newFakeProvider() *fakeProvider { return &fakeProvider{valid: "refresh-0", life: 5 * time.Minute} }
+
+func (p *fakeProvider) refresh(ctx context.Context, s *Session) (Refreshed, error) {
+	p.mu.Lock()
+	p.calls++
+	call, answer := p.calls, p.answer
+	p.mu.Unlock()
+	if answer != nil {
+		return answer(ctx, s, call)
+	}
+	return p.rotate(s.Tokens.Refresh)
+}
+
+// rotate takes a refresh token for the next tokens.
+func (p *fakeProvider) rotate(token string) (Refreshed, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if token != p.valid {
+		p.reused++
+		return Refreshed{}, ErrInvalidGrant
+	}
+	p.valid += "+"
+	now := time.Now()
+	return Refreshed{Tokens: Tokens{
+		Access: "access after " + token, Refresh: p.valid, Issued: now, Expires: now.Add(p.life),
+	}}, nil
+}
+
+func (p *fakeProvider) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls
+}
+
+var testSecrets = []secret.String{
+	"first secret, thirty-two bytes and more", "second secret, thirty-two bytes and more",
+}
+
+func testConfig() Config {
+	return Config{
+		IdleTimeout: 30 * time.Minute, Lifetime: 12 * time.Hour, Secrets: testSecrets[:1], MaxSize: 64 << 10,
+		Cookie: CookieConfig{Name: "__Host-Http-session", SameSite: "strict"},
+	}
+}
+
+// house is one process: a Manager with what it reported.
+type house struct {
+	*Manager
+	mu       sync.Mutex
+	ended    []string // reasons
+	orphaned []*Session
+	results  []string
+	log      strings.Builder
+}
+
+func newHouse(t *testing.T, st Store, p *fakeProvider, change ...func(*Config, *Deps)) *house {
+	t.Helper()
+	h := &house{}
+	note := func(f func()) { h.mu.Lock(); f(); h.mu.Unlock() }
+	cfg := testConfig()
+	d := Deps{
+		Refresh: p.refresh, RefreshTimeout: 10 * time.Second, Log: slog.New(slog.NewTextHandler(&h.log, nil)),
+		Ended:     func(_ *Session, reason string) { note(func() { h.ended = append(h.ended, reason) }) },
+		Orphaned:  func(s *Session) { note(func() { h.orphaned = append(h.orphaned, s) }) },
+		Refreshed: func(result string) { note(func() { h.results = append(h.results, result) }) },
+	}
+	for _, c := range change {
+		c(&cfg, &d)
+	}
+	m, err := New(cfg, st, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Manager = m
+	return h
+}
+
+// alice is a session as a sign-in hands it over, with a token that is good for life.
+func alice(life time.Duration) *Session {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return &Session{
+		Provider: "main", Issuer: "https://id.test", Subject: "alice", ProviderSession: "sid-1", Nonce: "nonce-1",
+		IssuedAt: now, AuthTime: now, Claims: map[string]any{"sub": "alice", "name": "Alice"}, Roles: []string{"customer"},
+		Tokens: Tokens{Access: "access-0", Refresh: "refresh-0", Scope: "openid", Issued: now, Expires: now.Add(life)},
+	}
+}
+
+// signIn starts s and returns the request of a browser that got its cookie.
+func (h *house) signIn(t *testing.T, s *Session) *http.Request {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if err := h.Start(t.Context(), w, s); err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	return withCookies(w.Result().Cookies()...)
+}
+
+func withCookies(cookies ...*http.Cookie) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/api/orders", nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	return r
+}
+
+// read is FromRequest for a session that must be there.
+func (h *house) read(t *testing.T, r *http.Request) *Session {
+	t.Helper()
+	s, err := h.FromRequest(r)
+	if err != nil {
+		t.Fatalf("FromRequest: %v", err)
+	}
+	return s
+}
+
+// gone checks that the browser is signed out.
+func (h *house) gone(t *testing.T, r *http.Request) {
+	t.Helper()
+	if s, err := h.FromRequest(r); !errors.Is(err, ErrNone) {
+		t.Fatalf("FromRequest = %v, %v; want ErrNone", s, err)
+	}
+}
+
+// reported returns what was counted so far.
+func (h *house) reported() (ended, results []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.ended), slices.Clone(h.results)
+}
