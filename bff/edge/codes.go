@@ -23,6 +23,7 @@ type Entry struct {
 var catalog = []Entry{
 	{"bad_request_path", 400, "The address is not acceptable", "The path has more than one possible reading: dot segments, doubled slashes, or encoded delimiters. Correct the address.", true},
 	{"bad_query", 400, "The query is not acceptable", "The part after the question mark has broken escapes, control characters or too many parameters.", true},
+	{"upgrade_refused", 400, "No such protocol here", "The request asks to change to a protocol that this address does not speak.", true},
 	{"bad_request", 400, "The request is not acceptable", "Something in the request is not as this address needs it.", false},
 	{"two_cookies", 400, "Two session cookies", "The browser sent more than one session cookie, so it is not clear who is asking. Sign out, or clear this site's cookies, then sign in again.", true},
 	{"bad_return_to", 400, "The way back is not acceptable", "After signing in the browser can only go to a path of this site.", true},

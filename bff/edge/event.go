@@ -28,6 +28,8 @@ const (
 
 // Event writes a security event: one record with the event's name, the request's ID, address, subject and session
 // as far as ctx has them, and attrs. What is part of a normal day has the level info, the rest warn.
+//
+// It reads the [Record]. A goroutine that outlives the request, such as a refresh, calls it with a context of its own.
 // No attribute may hold a token, a ticket, a code, a verifier or a secret.
 func Event(ctx context.Context, log *slog.Logger, name string, attrs ...slog.Attr) {
 	level := slog.LevelWarn

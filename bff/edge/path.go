@@ -97,7 +97,7 @@ func unreserved(c byte) bool {
 
 // pathByte is what may stand in a path as it is (RFC 3986, section 3.3), but for ; which some servers cut a path at.
 func pathByte(c byte) bool {
-	return unreserved(c) || strings.IndexByte("/!$&'()*+,:=@", c) >= 0
+	return unreserved(c) || c == '/' || strings.IndexByte("!$&'()*+,:=@", c) >= 0
 }
 
 // decode takes the escapes off, once.
