@@ -40,7 +40,7 @@ func (c Config) validateMethods(report func(key, problem string)) {
 			report(key, fmt.Sprintf("%q must be upper case: %s", m, strings.ToUpper(m)))
 		case !method.MatchString(m):
 			report(key, fmt.Sprintf("%q is no method; write one such as GET", m))
-		case m == "TRACE" || m == "CONNECT":
+		case forbiddenMethod(m):
 			report(key, m+" never reaches an upstream: it shows headers, or opens a tunnel, past all rules; leave it out")
 		case slices.Index(c.Methods, m) < i:
 			report(key, m+" is there twice")

@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Bodies, the rule: neither side may be silent for longer than the route's `idle` while a body is on its way, and none is longer
+// than the route allows. A body of unknown length that turns out too long is cut off visibly: the upstream's connection
+// is closed before the end of the request, or the client's before the end of the answer.
+
+// maxReplay bounds, in bytes, a request body that is kept for a second try after the token was renewed.
+const maxReplay = 64 << 10
+
+// prepareBody gives out its body: none, one that is kept, or one that is watched.
+func (x *exchange) prepareBody(out *http.Request) error {
+	if out.ContentLength == 0 || out.Body == nil || out.Body == http.NoBody {
+		return nil
+	}
+	watched := &requestBody{x: x, body: out.Body, left: int64(x.route.Config.Request.MaxBody)}
+	watched.limited = watched.left > 0
+	out.Body = watched
+	if x.caller.Renew == nil || out.ContentLength < 0 || out.ContentLength > maxReplay {
+		return nil
+	}
+	x.replay = make([]byte, out.ContentLength)
+	if _, err := io.ReadFull(watched, x.replay); err != nil {
+		return err
+	}
+	x.forgive()
+	out.Body = io.NopCloser(bytes.NewReader(x.replay))
+	return nil
+}
+
+// requestBody is a client's body as the upstream's connection reads it.
+type requestBody struct {
+	x       *exchange
+	body    io.ReadCloser
+	left    int64
+	limited bool
+}
+
+// Read counts, and moves both deadlines: the client's to send on, and the upstream's, whose time to answer starts
+// when it has what it needs.
+func (b *requestBody) Read(p []byte) (int, error) {
+	conf := &b.x.route.Config
+	b.x.client.SetReadDeadline(time.Now().Add(conf.Idle)) // not supported outside of a server; then nobody waits
+	b.x.patience(conf.Idle + conf.Timeout)
+	n, err := b.body.Read(p)
+	b.x.patience(conf.Timeout)
+	b.left -= int64(n)
+	if b.limited && b.left < 0 {
+		b.x.cancel(ErrBodyTooLarge)
+		return 0, ErrBodyTooLarge
+	}
+	switch {
+	case err == io.EOF:
+		b.x.forgive()
+	case err != nil:
+		err = b.x.clientFault(err)
+		b.x.cancel(err)
+	}
+	return n, err
+}
+
+// Close leaves the body to the server, which owns it.
+func (b *requestBody) Close() error { return nil }
+
+// patience says how long the upstream may take from now on. Once it has answered, its body has deadlines of its own.
+func (x *exchange) patience(d time.Duration) {
+	if !x.answered.Load() {
+		x.watch.Reset(d)
+	}
+}
+
+// forgive takes the client's read deadline away. The server reads on behind the body, to learn when the client hangs up; a
+// deadline left there would look as if it had.
+func (x *exchange) forgive() { x.client.SetReadDeadline(time.Time{}) }
+
+// clientFault says why a client's body could not be read.
+func (x *exchange) clientFault(err error) error {
+	var network *net.OpError
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return ErrBodyTimeout
+	case x.in.Context().Err() != nil, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.As(err, &network):
+		return ErrClientGone
+	}
+	return fmt.Errorf("%w: malformed body", ErrBadRequest)
+}
+
+// responseBody is an upstream's body as it is copied to the client.
+type responseBody struct {
+	x       *exchange
+	res     *http.Response
+	body    io.ReadCloser
+	left    int64
+	limited bool
+}
+
+// Read waits for the upstream as long as idle, and gives the client as long to take what came.
+func (b *responseBody) Read(p []byte) (int, error) {
+	idle := b.x.route.Config.Idle
+	b.x.watch.Reset(idle)
+	n, err := b.body.Read(p)
+	if n > 0 {
+		b.x.client.SetWriteDeadline(time.Now().Add(idle))
+	}
+	b.left -= int64(n)
+	if b.limited && b.left < 0 {
+		n, err = 0, ErrResponseTooLarge
+	}
+	if err != nil && err != io.EOF {
+		b.x.brokeOff(err)
+	}
+	return n, err
+}
+
+// Close ends the wait. Trailers do not cross: nobody has looked at them when the answer is let out, and a browser's
+// scripts cannot read them.
+func (b *responseBody) Close() error {
+	b.x.watch.Stop()
+	err := b.body.Close()
+	b.res.Trailer = nil
+	return err
+}
+
+// brokeOff records why an answer ends half-way. The client sees its connection end.
+func (x *exchange) brokeOff(err error) {
+	err = classify(x, x.in.Context(), err)
+	if errors.Is(err, ErrClientGone) {
+		return // not an error
+	}
+	x.route.deps.Log.LogAttrs(context.WithoutCancel(x.in.Context()), slog.LevelWarn, "answer broke off",
+		slog.String("route", x.route.Config.Path), slog.String("request_id", x.caller.RequestID), slog.Any("err", err))
+}

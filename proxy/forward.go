@@ -1,0 +1,173 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// exchange is one request on its way through a route. It is the request's context too, so that ReverseProxy's hooks
+// find it without a search.
+type exchange struct {
+	context.Context
+	cancel  context.CancelCauseFunc
+	route   *Route
+	caller  Caller
+	w       http.ResponseWriter
+	in      *http.Request // as the chain handed it over
+	path    string        // of the upstream's URL, decoded
+	rawPath string        // the same escaped, where that is not the usual form
+	upgrade bool
+	replay  []byte // the body, where it is kept to be sent again
+	client  *http.ResponseController
+
+	watch    *time.Timer // ends the exchange when the upstream is silent for too long
+	answered atomic.Bool // the upstream's headers are here
+
+	values [9]string // of the headers that outgoing sets
+	used   int
+}
+
+type exchangeKey struct{}
+
+// Value finds the exchange itself in contexts derived from it.
+func (x *exchange) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return x
+	}
+	return x.Context.Value(key)
+}
+
+// Forward sends r to the route's upstream and its answer to w. It must run under an http.Server: an answer that breaks off
+// half-way ends in a panic with http.ErrAbortHandler, so that the client's connection breaks off too.
+func (rt *Route) Forward(w http.ResponseWriter, r *http.Request, c Caller) {
+	x := &exchange{Context: r.Context(), route: rt, caller: c, w: w, in: r, client: http.NewResponseController(w)}
+	if err := x.admit(); err != nil {
+		x.refuse(err)
+		return
+	}
+	if x.lastHop() {
+		w.Header().Set("Allow", joinMethods(rt.Config.Methods))
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	x.Context, x.cancel = context.WithCancelCause(r.Context())
+	defer x.cancel(nil)
+	x.watch = time.AfterFunc(rt.Config.Timeout, x.late)
+	defer x.watch.Stop()
+	out := r.WithContext(x)
+	if err := x.prepareBody(out); err != nil {
+		x.refuse(classify(x, r.Context(), err))
+		return
+	}
+	rt.proxy.ServeHTTP(w, out)
+}
+
+// admit decides what can be decided before the upstream is asked.
+func (x *exchange) admit() (err error) {
+	r, conf := x.in, x.route.Config
+	if forbiddenMethod(r.Method) { // Match lets none through; this is the second lock
+		return fmt.Errorf("%w: method", ErrBadRequest)
+	}
+	if cameThrough(r.Header["Via"], x.route.via) {
+		return ErrLoop
+	}
+	if limit := int64(conf.Request.MaxBody); limit > 0 && r.ContentLength > limit {
+		return ErrBodyTooLarge
+	}
+	if x.upgrade, err = wantsUpgrade(r); err != nil {
+		return err
+	}
+	x.path, x.rawPath, err = x.route.target.path(r.URL)
+	return err
+}
+
+// lastHop reports whether an OPTIONS request may go no further (RFC 9110, section 7.6.2). It asked about whoever is here, so we answer.
+func (x *exchange) lastHop() bool {
+	left, ok := x.in.Header["Max-Forwards"]
+	if !ok || x.in.Method != http.MethodOptions {
+		return false
+	}
+	n, err := strconv.ParseUint(left[0], 10, 32)
+	return err == nil && n == 0
+}
+
+// late ends an exchange whose upstream was silent for too long.
+func (x *exchange) late() { x.cancel(ErrUpstreamTimeout) }
+
+// refuse ends an exchange that has no answer yet.
+func (x *exchange) refuse(err error) {
+	if x.in.ProtoMajor == 1 && x.in.ContentLength != 0 {
+		x.w.Header().Set("Connection", "close") // what is left of the body must not be read as a request
+	}
+	x.route.deps.OnError(x.w, x.in, err)
+	if errors.Is(err, ErrClientGone) {
+		panic(http.ErrAbortHandler) // whatever was written, it is not an answer
+	}
+}
+
+// newReverseProxy wires the hooks of one route. All that differs between requests is in the exchange.
+func newReverseProxy(rt *Route) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) {
+			x := p.In.Context().(*exchange)
+			x.route.target.aim(p.Out, x.path, x.rawPath, p.In.URL.RawQuery)
+			x.outgoing(p.Out.Header)
+			p.Out.Trailer = nil
+		},
+		Transport: sender{},
+		ModifyResponse: func(res *http.Response) error {
+			x := res.Request.Context().(*exchange)
+			return x.accept(res)
+		},
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
+			x := r.Context().Value(exchangeKey{}).(*exchange)
+			x.refuse(classify(x, x.in.Context(), err))
+		},
+		BufferPool: buffers,
+		ErrorLog:   slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // body.go logs what happens late, without foreign text
+	}
+}
+
+// accept decides on the upstream's headers, and takes over the body.
+func (x *exchange) accept(res *http.Response) error {
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		x.watch.Stop()
+		if err := x.switched(res.Header); err != nil {
+			return err
+		}
+		if err := x.incoming(res); err != nil {
+			return err
+		}
+		res.Header["Connection"], res.Header["Upgrade"] = []string{"Upgrade"}, []string{websocket}
+		return nil
+	}
+	limit := int64(x.route.Config.Response.MaxBody)
+	if limit > 0 && res.ContentLength > limit && x.in.Method != http.MethodHead {
+		return ErrResponseTooLarge
+	}
+	if err := x.incoming(res); err != nil {
+		return fmt.Errorf("%w: %w", ErrUpstream, err)
+	}
+	res.Trailer = nil
+	res.Body = &responseBody{x: x, res: res, body: res.Body, left: limit, limited: limit > 0}
+	return nil
+}
+
+// bufferPool lends the buffers that bodies are copied through.
+type bufferPool struct{ pool sync.Pool }
+
+var buffers = &bufferPool{sync.Pool{New: func() any { return new([32 << 10]byte) }}}
+
+// Get lends a buffer.
+func (b *bufferPool) Get() []byte { return b.pool.Get().(*[32 << 10]byte)[:] }
+
+// Put takes it back.
+func (b *bufferPool) Put(buf []byte) { b.pool.Put((*[32 << 10]byte)(buf)) }

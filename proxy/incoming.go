@@ -1,0 +1,67 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+)
+
+// incoming makes the client's headers of the upstream's.
+func (x *exchange) incoming(res *http.Response) error {
+	h := res.Header
+	if err := x.relocate(res); err != nil {
+		return err
+	}
+	responseRule.filter(h)
+	if b := x.caller.Bearer; b != "" {
+		dropEchoes(h, b)
+	}
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		x.caching(h)
+	}
+	return nil
+}
+
+// dropEchoes takes out headers in which an upstream hands the token back (law 1).
+func dropEchoes(h http.Header, bearer string) {
+	for name, values := range h {
+		for _, v := range values {
+			if strings.Contains(v, bearer) {
+				delete(h, name)
+				break
+			}
+		}
+	}
+}
+
+// caching keeps what is about a user out of caches (law 6). An upstream may choose a policy of its own for the browser's
+// cache, with `private`; then the answer varies with the cookie, so that the next user of the browser does not see it.
+func (x *exchange) caching(h http.Header) {
+	delete(x.w.Header(), "Cache-Control") // ReverseProxy adds to what the chain has set for its own answers
+	if x.route.Config.Auth == "none" && x.caller.Bearer == "" {
+		return
+	}
+	if personal := x.route.Config.Auth != "optional" || x.caller.Bearer != ""; personal && !ownPrivatePolicy(h["Cache-Control"]) {
+		h["Cache-Control"] = noStore
+		return
+	}
+	h.Add("Vary", "Cookie")
+}
+
+var noStore = []string{"no-store"}
+
+// ownPrivatePolicy reports whether Cache-Control says private for the whole answer, and nothing for shared caches.
+func ownPrivatePolicy(lines []string) bool {
+	private := false
+	for _, line := range lines {
+		for d := range strings.SplitSeq(line, ",") {
+			name, _, qualified := strings.Cut(strings.ToLower(strings.TrimSpace(d)), "=")
+			switch {
+			case name == "public", name == "s-maxage", name == "private" && qualified:
+				return false
+			case name == "private":
+				private = true
+			}
+		}
+	}
+	return private
+}

@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Caller is whom a request is forwarded for, as the chain before has found out.
+type Caller struct {
+	// Bearer is the access token that the upstream gets; empty: none.
+	Bearer string
+	// Renew gets a newer token after the upstream refused Bearer with 401. It is called at most once a request, and only where
+	// the request can be sent again: without a body, or with a small one of known length. nil: the 401 stands.
+	Renew func(ctx context.Context) (bearer string, ok bool)
+	// ClientIP is the address of the client; the zero Addr if unknown.
+	ClientIP netip.Addr
+	// Proto and Host are our public origin: https and app.example.com, with its port if it is not the scheme's own.
+	Proto, Host string
+	// RequestID names the request in every log.
+	RequestID string
+}
+
+// outgoing makes the upstream's headers of the client's. ReverseProxy has taken out what Connection names before, so a
+// client cannot name what is added here (V-03).
+func (x *exchange) outgoing(h http.Header) {
+	via := h["Via"]
+	requestRule.filter(h)
+	set := func(name, value string) { // one array for all, where http.Header.Set makes a slice for each
+		x.values[x.used] = value
+		h[name] = x.values[x.used : x.used+1 : x.used+1]
+		x.used++
+	}
+	c := x.caller
+	if c.Bearer != "" {
+		set("Authorization", "Bearer "+c.Bearer)
+	}
+	client := ""
+	if c.ClientIP.IsValid() {
+		client = c.ClientIP.String()
+		set("X-Forwarded-For", client)
+	}
+	set("X-Forwarded-Host", c.Host)
+	set("X-Forwarded-Proto", c.Proto)
+	set("Forwarded", forwarded(client, c.Host, c.Proto))
+	if c.RequestID != "" {
+		set("X-Request-Id", c.RequestID)
+	}
+	set("Via", appendVia(via, x.in.ProtoMajor, x.route.via))
+	if x.upgrade {
+		set("Connection", "Upgrade")
+		set("Upgrade", websocket)
+	}
+}
+
+// forwarded is the Forwarded header (RFC 7239).
+func forwarded(client, host, proto string) string {
+	switch {
+	case client == "":
+		client = "unknown"
+	case strings.Contains(client, ":"):
+		client = `"[` + client + `]"`
+	}
+	if strings.ContainsAny(host, ":[") {
+		host = `"` + host + `"`
+	}
+	return "for=" + client + ";host=" + host + ";proto=" + proto
+}
+
+// appendVia adds us to the way that a request came (RFC 9110, section 7.6.3).
+func appendVia(before []string, major int, us string) string {
+	hop := "1.1 " + us
+	if major == 2 {
+		hop = "2.0 " + us
+	}
+	if len(before) == 0 {
+		return hop
+	}
+	return strings.Join(before, ", ") + ", " + hop
+}
+
+// cameThrough reports whether a request has been here before.
+func cameThrough(via []string, us string) bool {
+	for _, line := range via {
+		for hop := range strings.SplitSeq(line, ",") {
+			if slices.Contains(strings.Fields(hop), us) {
+				return true
+			}
+		}
+	}
+	return false
+}

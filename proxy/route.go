@@ -1,0 +1,209 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Deps are what the proxy needs from the house.
+type Deps struct {
+	// Via is our name in the Via header, by which a loop is recognised; it should differ between installations. Empty: "cloakroom".
+	Via string
+	// Log gets what happens after an answer has begun, when OnError cannot answer any more. nil: nothing is logged.
+	Log *slog.Logger
+	// OnError answers a request whose forwarding failed, with one of the package's sentinels. Required.
+	OnError func(w http.ResponseWriter, r *http.Request, err error)
+	// ObserveUpstream is told how long the upstream took until its headers, or its failure. nil is fine.
+	ObserveUpstream func(r *http.Request, d time.Duration)
+}
+
+// Table finds the route of a request. It does not change after Compile and is safe for concurrent use.
+type Table struct {
+	mux    *http.ServeMux
+	routes []*Route
+	pools  map[string]*http.Transport // by scheme and host
+}
+
+// Route is one compiled route.
+type Route struct {
+	Config  Config
+	index   int
+	pattern pattern
+	target  target
+	via     string
+	pool    *http.Transport
+	proxy   *httputil.ReverseProxy
+	deps    Deps
+}
+
+// Compile builds the table. The error joins all that is wrong; each part names its route by number (from 0) and path.
+func Compile(routes []Config, d Deps) (*Table, error) {
+	if d.Via == "" {
+		d.Via = "cloakroom"
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	l, t := newLayout(), &Table{pools: map[string]*http.Transport{}}
+	var errs []error
+	for i, c := range routes {
+		rt, err := t.compile(i, c, d)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("route %d (%q): %w", i, c.Path, err))
+			continue
+		}
+		l.add(rt)
+		t.routes = append(t.routes, rt)
+	}
+	l.addBare()
+	for _, c := range l.conflicts {
+		errs = append(errs, fmt.Errorf("route %d (%q) and route %d (%q): %s", c.A, routes[c.A].Path, c.B, routes[c.B].Path, c.Reason))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	t.mux = l.mux
+	return t, nil
+}
+
+// compile checks one route and wires its ReverseProxy.
+func (t *Table) compile(i int, c Config, d Deps) (*Route, error) {
+	var problems []error
+	c.Validate(func(key, problem string) { problems = append(problems, fmt.Errorf("%s: %s", key, problem)) })
+	if _, problem := readPattern(c.Path); problem != "" && len(problems) == 0 {
+		problems = append(problems, fmt.Errorf("path: %s", problem))
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	tg, err := newTarget(c)
+	if err != nil {
+		return nil, err
+	}
+	origin := tg.scheme + "://" + tg.host
+	if t.pools[origin] == nil {
+		t.pools[origin] = newPool()
+	}
+	rt := &Route{Config: c, index: i, target: tg, via: d.Via, pool: t.pools[origin], deps: d}
+	rt.proxy = newReverseProxy(rt)
+	return rt, nil
+}
+
+// Match finds the route of a request by its path and method. Without a route for the method, allow holds the methods that
+// the path exists for (405); it is nil where no route has the path at all.
+//
+// Only r.URL.Path and r.Method are looked at. /bff is never matched, whatever the patterns say.
+func (t *Table) Match(r *http.Request) (route *Route, allow []string) {
+	if p := r.URL.Path; strings.HasPrefix(p, "/bff") && (len(p) == 4 || p[4] == '/') {
+		return nil, nil
+	}
+	h, _ := t.mux.Handler(r)
+	g, ok := h.(*group)
+	if !ok { // no pattern, or a path that is not clean, which ServeMux would redirect
+		return nil, nil
+	}
+	if rt := g.find(r.Method); rt != nil {
+		return rt, nil
+	}
+	return nil, g.allow
+}
+
+// Routes lists the compiled routes in the order of the configuration.
+func (t *Table) Routes() []*Route { return slices.Clone(t.routes) }
+
+// Close drops idle connections. Requests under way finish undisturbed.
+func (t *Table) Close() {
+	for _, p := range t.pools {
+		p.CloseIdleConnections()
+	}
+}
+
+// group is the routes of one path, told apart by method.
+type group struct {
+	http.Handler // nil: ServeMux wants a Handler, but it is only asked where a path belongs
+	text         string
+	routes       []*Route
+	any          *Route // takes every method
+	byMethod     map[string]*Route
+	allow        []string
+}
+
+// anyMethods is what Allow says of a route without `methods`. It takes others too.
+var anyMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+// take adds a route, or answers the route that already has one of its methods.
+func (g *group) take(rt *Route) (other *Route, method string) {
+	methods := withHead(rt.Config.Methods)
+	switch {
+	case g.any != nil:
+		return g.any, "any method"
+	case len(methods) == 0 && len(g.routes) > 0:
+		return g.routes[0], "any method"
+	case len(methods) == 0:
+		g.any, g.allow = rt, anyMethods
+	}
+	for _, m := range methods {
+		if other := g.byMethod[m]; other != nil {
+			return other, m
+		}
+	}
+	for _, m := range methods {
+		if g.byMethod == nil {
+			g.byMethod = map[string]*Route{}
+		}
+		g.byMethod[m] = rt
+		g.allow = append(g.allow, m)
+	}
+	if g.any == nil {
+		slices.Sort(g.allow)
+	}
+	g.routes = append(g.routes, rt)
+	return nil, ""
+}
+
+// find answers the route for a method, or nil.
+func (g *group) find(method string) *Route {
+	if forbiddenMethod(method) {
+		return nil
+	}
+	if g.any != nil {
+		return g.any
+	}
+	return g.byMethod[method]
+}
+
+// withHead adds HEAD where GET is: who may read may ask for the headers, under the same rules.
+func withHead(methods []string) []string {
+	out := slices.Clone(methods)
+	if slices.Contains(out, "GET") {
+		out = append(out, "HEAD")
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// forbiddenMethod names the methods that never reach an upstream: TRACE and its old cousin TRACK answer with the request
+// they got, bearer included; CONNECT asks for a tunnel. In any case of letters, because some servers do not care.
+func forbiddenMethod(m string) bool {
+	switch len(m) {
+	case 5:
+		return strings.EqualFold(m, "TRACE") || strings.EqualFold(m, "TRACK")
+	case 7:
+		return strings.EqualFold(m, "CONNECT")
+	}
+	return false
+}
+
+// joinMethods is an Allow header's value.
+func joinMethods(methods []string) string {
+	if len(methods) == 0 {
+		return strings.Join(anyMethods, ", ")
+	}
+	return strings.Join(withHead(methods), ", ")
+}

@@ -1,0 +1,89 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// newPool makes the connections to one upstream. Routes to the same one share it; how long a request may take is each
+// route's own and kept by its exchange.
+//
+// No environment proxy: the configuration says where requests go. No compression of ours: bodies pass as they are. Redirects
+// are not followed by a transport. Certificates are always verified.
+func newPool() *http.Transport {
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    30 * time.Second,
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+		DisableCompression:     true,
+		MaxIdleConns:           256,
+		MaxIdleConnsPerHost:    256,
+		MaxConnsPerHost:        1024, // further requests wait for one, as long as their timeout allows
+		IdleConnTimeout:        60 * time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+		WriteBufferSize:        4 << 10,
+		ReadBufferSize:         4 << 10,
+	}
+}
+
+// sender is every route's transport: it finds the pool in the exchange, times the upstream, and does the one replay.
+type sender struct{}
+
+// RoundTrip sends a request as the exchange wants it.
+//
+// The context is put back to the exchange's own because ReverseProxy has hung a trace into it that hands 1xx answers to
+// the client unfiltered, cookies included, and without a bound. Without it the transport drops them, and gives up after five.
+func (sender) RoundTrip(out *http.Request) (*http.Response, error) {
+	x := out.Context().Value(exchangeKey{}).(*exchange)
+	out = out.WithContext(x)
+	out.GetBody = x.rewind()
+	start := time.Now()
+	res, err := x.route.pool.RoundTrip(out)
+	if err == nil && res.StatusCode == http.StatusUnauthorized {
+		res, err = x.secondTry(out, res)
+	}
+	if err == nil {
+		x.answered.Store(true)
+	}
+	if observe := x.route.deps.ObserveUpstream; observe != nil {
+		observe(x.in, time.Since(start))
+	}
+	return res, err
+}
+
+// rewind gives the transport the body again, where a connection turned out dead before anything was written to it.
+func (x *exchange) rewind() func() (io.ReadCloser, error) {
+	if x.replay == nil {
+		return nil
+	}
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(x.replay)), nil }
+}
+
+// secondTry answers an upstream's 401 to our own token: renew it, send the request once more, and let that answer stand.
+func (x *exchange) secondTry(out *http.Request, refused *http.Response) (*http.Response, error) {
+	if x.caller.Renew == nil || x.caller.Bearer == "" || (out.Body != nil && x.replay == nil) {
+		return refused, nil
+	}
+	x.watch.Stop() // what now takes time is the provider, who has a timeout of its own
+	bearer, ok := x.caller.Renew(x)
+	x.watch.Reset(x.route.Config.Timeout)
+	if !ok || bearer == "" {
+		return refused, nil
+	}
+	io.CopyN(io.Discard, refused.Body, 4<<10) // a short answer read to its end leaves the connection fit for use
+	refused.Body.Close()
+	again := out.Clone(x)
+	again.Header["Authorization"] = []string{"Bearer " + bearer}
+	x.caller.Bearer = bearer
+	if x.replay != nil {
+		again.Body, _ = again.GetBody()
+	}
+	return x.route.pool.RoundTrip(again)
+}
