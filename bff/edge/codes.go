@@ -29,6 +29,7 @@ var catalog = []Entry{
 	{"bad_return_to", 400, "The way back is not acceptable", "After signing in the browser can only go to a path of this site.", true},
 	{"bad_login_request", 400, "The sign-in cannot start", "A parameter of the sign-in request is unknown, repeated or has a value that it may not have.", false},
 	{"bad_logout_token", 400, "The logout token is not acceptable", "The provider's logout token did not pass the checks. Nothing was signed out.", false},
+	{"bad_upgrade", 400, "Only WebSockets", "The only protocol that a connection can change to here is WebSocket.", true},
 	{"sign_in_refused", 400, "The sign-in did not work", "The sign-in was cancelled, took too long, or did not come back as it was started. Try again.", false},
 	{"signed_out", 401, "Signed out", "This needs a signed-in user. Sign in and try again.", false},
 	{"cross_site", 403, "Not from this site", "The request comes from another site, or does not show that it comes from this one. Scripts without fetch metadata send the header X-CSRF: 1.", true},
@@ -53,6 +54,7 @@ var catalog = []Entry{
 	{"session_store_full", 503, "No room for sessions", "No further sign-in is possible at the moment. Try again later.", false},
 	{"provider_unavailable", 503, "The sign-in service does not answer", "The identity provider cannot be reached at the moment. Try again in a moment.", false},
 	{"shutting_down", 503, "Restarting", "This server is about to stop; another one takes over. Try again.", false},
+	{"loop", 508, "The request goes in circles", "The request came back to this server, which does not send it on again.", false},
 	{"upstream_timeout", 504, "The service takes too long", "The service behind this address did not answer in time.", false},
 }
 

@@ -45,6 +45,8 @@ func (ps *pages) answer(w http.ResponseWriter, p Problem, id string) error {
 		if p.Status == http.StatusUnauthorized {
 			page.ActionLabel = "Sign in"
 		}
+	} else if p.Continue != "" {
+		page.Action, page.ActionLabel = p.Continue, "Continue"
 	}
 	return ps.send(w, page)
 }

@@ -24,6 +24,10 @@ type Problem struct {
 	Detail string
 	// Login is where to go where signing in would help: a path with query, on this origin.
 	Login string
+	// Continue is where a person may go on by their own hand: a path on this origin. Only pages show it.
+	Continue string
+	// Members are further members of the document, for protocols that want their own, such as `error` in OAuth.
+	Members map[string]string
 	// RetryAfter is when trying again makes sense; rounded up to seconds. 0: not said.
 	RetryAfter time.Duration
 	// Header is added to the answer, and replaces what is there.
@@ -98,7 +102,10 @@ func problemOf(ctx context.Context, err error) Problem {
 
 // header sets what every problem has, whatever its form, and removes what a handler said about a body that will not come.
 func (p *Problem) header(h http.Header) {
-	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Disposition", "Content-Range", "Etag", "Last-Modified", "Accept-Ranges", "Location", "Refresh"} {
+	for _, name := range []string{
+		"Content-Length", "Content-Encoding", "Content-Disposition", "Content-Range",
+		"Etag", "Last-Modified", "Accept-Ranges", "Location", "Refresh",
+	} {
 		delete(h, name)
 	}
 	h.Set("X-Cloakroom", "problem")
@@ -132,14 +139,30 @@ type document struct {
 
 // json answers a script.
 func (p *Problem) json(w http.ResponseWriter, id string) {
-	body, err := json.Marshal(document{
+	doc := document{
 		Type: ProblemTypes + p.Code, Title: entryOf(p.Code, p.Status).Title, Status: p.Status,
 		Detail: p.Detail, Code: p.Code, RequestID: id, Login: p.Login,
-	})
+	}
+	body, err := json.Marshal(doc)
+	if len(p.Members) > 0 {
+		body, err = p.withMembers(body)
+	}
 	if err != nil { // strings and a number: cannot happen
 		panic(err)
 	}
 	send(w, p.Status, "application/problem+json", bytes.NewBuffer(append(body, '\n')))
+}
+
+// withMembers adds p.Members to a document; none of its own members is replaced.
+func (p *Problem) withMembers(doc []byte) ([]byte, error) {
+	all := make(map[string]any, len(p.Members)+8)
+	for name, value := range p.Members {
+		all[name] = value
+	}
+	if err := json.Unmarshal(doc, &all); err != nil {
+		return nil, err
+	}
+	return json.Marshal(all)
 }
 
 // send writes a complete answer. A failure means that the client is gone.
