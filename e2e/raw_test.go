@@ -14,30 +14,42 @@ import (
 	"cloakroom/e2e/tokscan"
 )
 
-// raw sends bytes as they are to the first replica and returns everything that it answers until it closes, or until
-// its answers have been complete for a second.
+// raw sends bytes as they are to the first replica and returns what it answers until it closes the connection; one that
+// keeps it open is listened to for a second.
 func (s *story) raw(request string) string {
 	s.Helper()
-	c, err := net.Dial("tcp", s.Replicas[0].Address)
-	s.check(err)
+	c := s.send(request)
 	defer c.Close()
-	_, err = io.WriteString(c, request)
-	s.check(err)
-	// A request that keeps its connection open ends by the deadline; what counts is what was answered by then.
 	s.check(c.SetReadDeadline(time.Now().Add(time.Second)))
-	answer, _ := io.ReadAll(c)
+	answer, _ := io.ReadAll(c) // ends by the deadline or the close; what counts is what came
 	shared.corpus.See(tokscan.Answer, "raw answer", answer)
 	return string(answer)
 }
 
-// status reads the first answer's status.
-func status(answer string) int {
-	res, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil)
+// ask sends bytes as they are and returns the first answer.
+func (s *story) ask(request string) *browse.Answer {
+	s.Helper()
+	c := s.send(request)
+	defer c.Close()
+	s.check(c.SetReadDeadline(time.Now().Add(10 * time.Second)))
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
-		return 0
+		return &browse.Answer{} // closed without an answer
 	}
-	_ = res.Body.Close()
-	return res.StatusCode
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	s.check(err)
+	shared.witness.Keep("raw answer", res.StatusCode, res.Header, string(body))
+	return &browse.Answer{Status: res.StatusCode, Header: res.Header, Body: string(body)}
+}
+
+func (s *story) send(request string) net.Conn {
+	s.Helper()
+	c, err := net.Dial("tcp", s.Replicas[0].Address)
+	s.check(err)
+	_, err = io.WriteString(c, request)
+	s.check(err)
+	return c
 }
 
 func (s *story) host() string { return strings.TrimPrefix(s.PublicURL, "http://") }
@@ -77,7 +89,7 @@ func TestAmbiguousRequestsAreRefused(t *testing.T) {
 		"a NUL in a header":        "GET /public/x HTTP/1.1\r\nHost: " + s.host() + "\r\nX-A: a\x00b\r\n\r\n",
 	} {
 		s.unseen(func() {
-			if got := status(s.raw(head)); got < 400 || got > 599 {
+			if got := s.ask(head).Status; got < 400 || got > 599 {
 				t.Errorf("%s: %d", name, got)
 			}
 		})
@@ -94,9 +106,9 @@ func TestAForeignNameIsNotServed(t *testing.T) {
 		"the name, another port": "GET /public/x HTTP/1.1\r\nHost: localhost:1\r\n\r\n",
 	} {
 		s.unseen(func() {
-			answer := s.raw(head)
-			if got := status(answer); got != 421 && got != 400 || strings.Contains(answer, "Location:") {
-				t.Errorf("%s: %d\n%s", name, got, answer)
+			a := s.ask(head)
+			if a.Status != 421 && a.Status != 400 || a.Header.Get("Location") != "" {
+				t.Errorf("%s: %d\n%s", name, a.Status, a.Body)
 			}
 		})
 	}
@@ -112,7 +124,7 @@ func TestNoSpellingOfAPathLeadsElsewhere(t *testing.T) {
 		"/api/x%0d%0aX:1", "/api/x%23f", "/api/x%3fa=b", "/api/%c0%ae%c0%ae/admin", "/api/\\..\\admin",
 	} {
 		s.unseen(func() {
-			if got := status(s.raw(s.authorized(b, "GET "+path) + "\r\n")); got != 400 && got != 404 {
+			if got := s.ask(s.authorized(b, "GET "+path) + "\r\n").Status; got != 400 && got != 404 {
 				t.Errorf("%s: %d, want 400", path, got)
 			}
 		})
@@ -125,7 +137,7 @@ func TestTraceAndConnectReachNoUpstream(t *testing.T) {
 	b := s.signedIn("alice")
 	for _, line := range []string{"TRACE /api/x", "CONNECT /api/x", "CONNECT " + s.host()} {
 		s.unseen(func() {
-			if got := status(s.raw(s.authorized(b, line) + "\r\n")); got < 400 {
+			if got := s.ask(s.authorized(b, line) + "\r\n").Status; got < 400 {
 				t.Errorf("%s: %d", line, got)
 			}
 		})
@@ -141,16 +153,17 @@ func TestTooManyCookies(t *testing.T) {
 		one := strings.Replace(s.authorized(b, "GET /api/x"), "Cookie: ", "Cookie: "+pair+"; ", 1)
 		two := s.authorized(b, "GET /api/x") + "Cookie: " + pair + "\r\n"
 		for name, head := range map[string]string{"in one header": one, "in two headers": two} {
-			if got := status(s.raw(head + "\r\n")); got != 400 {
+			if got := s.ask(head + "\r\n").Status; got != 400 {
 				t.Errorf("two session cookies %s: %d, want 400", name, got)
 			}
 		}
 		out := strings.Replace(two, "GET /api/x", "POST /bff/logout", 1)
-		if answer := s.raw(out + "\r\n"); status(answer) != 200 || !strings.Contains(answer, browse.SessionCookie+"=;") {
-			t.Errorf("sign-out with two session cookies:\n%s", answer)
+		a := s.ask(out + "\r\n")
+		if cleared := a.Header.Get("Set-Cookie"); a.Status != 200 || !strings.HasPrefix(cleared, browse.SessionCookie+"=;") {
+			t.Errorf("sign-out with two session cookies: %d, Set-Cookie %q", a.Status, cleared)
 		}
 		heap := strings.Repeat("a=0123456789012345678901234567890123456789;", 800)
-		if got := status(s.raw("GET /api/x HTTP/1.1\r\nHost: " + s.host() + "\r\nCookie: " + heap + "\r\n\r\n")); got != 431 {
+		if got := s.ask("GET /api/x HTTP/1.1\r\nHost: " + s.host() + "\r\nCookie: " + heap + "\r\n\r\n").Status; got != 431 {
 			t.Errorf("a heap of cookies: %d, want 431", got)
 		}
 	})

@@ -37,15 +37,22 @@ type Process struct {
 	state *os.ProcessState
 }
 
-// launch starts cmd and reads its output; see is called with every line and may be nil.
+// Launch starts cmd and reads its output.
+func Launch(name string, cmd *exec.Cmd) (*Process, error) { return launch(name, cmd, nil) }
+
+// launch starts cmd and reads its output, unless standard error goes elsewhere; see is called with every line and may be nil.
 func launch(name string, cmd *exec.Cmd, see func(line string)) (*Process, error) {
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	errs, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+	pipes := []io.Reader{out}
+	if cmd.Stderr == nil {
+		errs, err := cmd.StderrPipe()
+		if err != nil {
+			return nil, fmt.Errorf("start %s: %w", name, err)
+		}
+		pipes = append(pipes, errs)
 	}
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -56,7 +63,7 @@ func launch(name string, cmd *exec.Cmd, see func(line string)) (*Process, error)
 	}
 	p := &Process{Name: name, cmd: cmd, stdin: in, done: make(chan struct{}), more: make(chan struct{})}
 	var reading sync.WaitGroup
-	for _, pipe := range []io.Reader{out, errs} {
+	for _, pipe := range pipes {
 		reading.Go(func() { p.read(pipe, see) })
 	}
 	go func() { // ends with the process; Wait and Kill wait for it through done

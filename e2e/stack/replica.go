@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,13 +25,11 @@ type Replica struct {
 
 // StartReplica runs the program with a configuration file and waits until it listens. Its log goes to the corpus, which may be nil.
 func StartReplica(ctx context.Context, name, program, config string, corpus *tokscan.Corpus) (*Replica, error) {
-	cmd := exec.Command(program, "serve", "--config", config)
-	cmd.Env = append(os.Environ(), "GORACE=exitcode=66")
 	var see func(string)
 	if corpus != nil {
 		see = func(line string) { corpus.See(tokscan.Log, name, []byte(line)) }
 	}
-	p, err := launch(name, cmd, see)
+	p, err := launch(name, serve(program, config), see)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +45,54 @@ func StartReplica(ctx context.Context, name, program, config string, corpus *tok
 		*address = line.Fields["address"].(string)
 	}
 	return r, nil
+}
+
+// StartLoggingReplica is StartReplica with the log going straight into a file, which costs this process nothing.
+func StartLoggingReplica(ctx context.Context, name, program, config, log string) (*Replica, error) {
+	file, err := os.Create(log)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	defer file.Close() // the child has its own
+	cmd := serve(program, config)
+	cmd.Stderr = file
+	p, err := launch(name, cmd, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &Replica{Process: p}
+	err = Eventually(ctx, name+" listens", func() bool { return r.readAddresses(log) })
+	if err != nil {
+		_ = p.Kill()
+	}
+	return r, err
+}
+
+// readAddresses looks for both listeners' addresses in a log file.
+func (r *Replica) readAddresses(log string) bool {
+	data, err := os.ReadFile(log)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		var record struct{ Msg, Listener, Address string }
+		if json.Unmarshal([]byte(line), &record) != nil || record.Msg != "listening" {
+			continue
+		}
+		if record.Listener == "public" {
+			r.Address = record.Address
+		} else {
+			r.Admin = record.Address
+		}
+	}
+	return r.Address != "" && r.Admin != ""
+}
+
+// serve is the command. A data race ends it with 66.
+func serve(program, config string) *exec.Cmd {
+	cmd := exec.Command(program, "serve", "--config", config)
+	cmd.Env = append(os.Environ(), "GORACE=exitcode=66")
+	return cmd
 }
 
 // Get asks the admin listener and returns status and body.

@@ -99,6 +99,19 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 
 // StartReplica writes Config to the file and starts one more replica, behind the Switch with the others.
 func (s *Stack) StartReplica(ctx context.Context) (*Replica, error) {
+	return s.addReplica(func(name, path string) (*Replica, error) {
+		return StartReplica(ctx, name, s.options.Program, path, s.options.Corpus)
+	})
+}
+
+// StartLoggingReplica is StartReplica with the log going into a file of that name.
+func (s *Stack) StartLoggingReplica(ctx context.Context, log string) (*Replica, error) {
+	return s.addReplica(func(name, path string) (*Replica, error) {
+		return StartLoggingReplica(ctx, name, s.options.Program, path, log)
+	})
+}
+
+func (s *Stack) addReplica(start func(name, config string) (*Replica, error)) (*Replica, error) {
 	name := fmt.Sprintf("replica-%d", len(s.Replicas)+1)
 	dir := filepath.Join(s.options.Dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -109,7 +122,7 @@ func (s *Stack) StartReplica(ctx context.Context) (*Replica, error) {
 		return nil, err
 	}
 	s.ConfigPath = path
-	r, err := StartReplica(ctx, name, s.options.Program, path, s.options.Corpus)
+	r, err := start(name, path)
 	if err != nil {
 		return nil, err
 	}
