@@ -17,15 +17,22 @@ import (
 
 // fakeStore is a small store that keeps the contract, for tests that need to see or break what a store does.
 type fakeStore struct {
-	mu      sync.Mutex
+	mu      *sync.Mutex // shared, with the maps, by all views
 	records map[ID]kept
 	marks   map[ID]time.Time
 	indexes map[IndexKey]*fakeIndex
 	locks   map[ID]fakeLock
 	claims  map[string]WriteID
 	ops     []string // every call, in order
-	// before runs before each call, without the store's lock; its error is the call's.
-	before func(op string) error
+	// before runs before each call, without the store's lock; its error is the call's. after runs when the call has taken effect.
+	before, after func(op string) error
+}
+
+// view is the same store as another process sees it: with connections of its own, that may break alone.
+func (f *fakeStore) view() *fakeStore {
+	v := *f
+	v.ops, v.before, v.after = nil, nil, nil
+	return &v
 }
 
 type kept struct {
@@ -45,7 +52,7 @@ type fakeLock struct {
 
 func newFakeStore() *fakeStore {
 	return &fakeStore{
-		records: map[ID]kept{}, marks: map[ID]time.Time{}, indexes: map[IndexKey]*fakeIndex{},
+		mu: new(sync.Mutex), records: map[ID]kept{}, marks: map[ID]time.Time{}, indexes: map[IndexKey]*fakeIndex{},
 		locks: map[ID]fakeLock{}, claims: map[string]WriteID{},
 	}
 }
@@ -163,6 +170,9 @@ func (f *fakeStore) Update(ctx context.Context, id ID, rec Record) error {
 	}
 	k.rec = rec
 	f.records[id] = k
+	if f.after != nil {
+		return f.after("update")
+	}
 	return nil
 }
 

@@ -34,13 +34,11 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session) (*Session, error)
 }
 
 // OtherToken is for after an upstream's 401: it returns the session with an access token that is not the one in s, if one can be had. It is AccessToken
-// otherwise, and may return s itself: then there is no use in asking the upstream again. An upstream that answers 401 to everything
+// otherwise, and may return the same token: then there is no use in asking the upstream again. An upstream that answers 401 to everything
 // causes one refresh a minute.
 func (m *Manager) OtherToken(ctx context.Context, s *Session) (*Session, error) {
-	if !m.pauses.mayForce(s.id, m.now()) {
-		return s, nil
-	}
-	return m.refresh(ctx, s, func(cur *Session) bool { return cur.Tokens.Access != s.Tokens.Access })
+	may := sync.OnceValue(func() bool { return m.pauses.mayForce(s.id, m.now()) })
+	return m.refresh(ctx, s, func(cur *Session) bool { return cur.Tokens.Access != s.Tokens.Access || !may() })
 }
 
 // refresh waits for a flight that brings a session that is enough.
@@ -48,29 +46,40 @@ func (m *Manager) refresh(ctx context.Context, s *Session, enough func(*Session)
 	if s.Tokens.Refresh == "" {
 		return m.withoutRefresh(ctx, s)
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, m.deps.RefreshTimeout+waitSlack, errSlow)
+	defer cancel()
+	cur, err := m.join(ctx, s, enough)
+	if err == nil && !enough(cur) { // the flight was under way for somebody who wanted less
+		cur, err = m.join(ctx, s, enough)
+	}
+	switch {
+	case err == nil:
+		return cur, nil
+	case errors.Is(err, ErrNone):
+		return nil, ErrNone
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSlow):
+		return nil, fmt.Errorf("wait for refresh: %w", context.Cause(ctx)) // the client went away
+	}
+	return m.oldToken(s, err)
+}
+
+var errSlow = errors.New("refresh takes too long")
+
+// join waits for the session's flight, and starts one if there is none and no failure is too fresh.
+func (m *Manager) join(ctx context.Context, s *Session, enough func(*Session) bool) (*Session, error) {
 	if err := m.pauses.standing(s.id, m.now()); err != nil {
-		return m.oldToken(s, err)
+		return nil, err
 	}
 	f, err := m.flights.join(s.id, func(f *flight) { m.fly(f, s, enough) })
 	if err != nil {
-		return m.oldToken(s, err)
+		return nil, err
 	}
-	timer := time.NewTimer(m.deps.RefreshTimeout + waitSlack)
-	defer timer.Stop()
 	select {
 	case <-f.done:
+		return f.session, f.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for refresh: %w", context.Cause(ctx))
-	case <-timer.C:
-		return m.oldToken(s, errors.New("refresh takes too long"))
+		return nil, context.Cause(ctx)
 	}
-	switch {
-	case f.err == nil:
-		return f.session, nil
-	case errors.Is(f.err, ErrNone):
-		return nil, ErrNone
-	}
-	return m.oldToken(s, f.err)
 }
 
 // oldToken lets the old token serve while it lives: that the provider or the store has no answer does not make it invalid.

@@ -81,6 +81,8 @@ func (m *Manager) lockAndRefresh(ctx context.Context, s *Session, enough func(*S
 
 // lock takes the lock or keeps it for another lease.
 func (m *Manager) lock(ctx context.Context, l *lease) (bool, error) {
+	ctx, cancel := context.WithTimeout(settled(ctx), tryTime)
+	defer cancel()
 	until := m.now().Add(m.leaseTime())
 	held, err := m.store.Lock(ctx, l.id, l.owner, m.leaseTime())
 	if held && err == nil {
@@ -140,7 +142,7 @@ func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough fu
 
 // send makes the one call, if there is time for it: the call ends before the attempt's deadline, and that is before the lease's end.
 func (m *Manager) send(ctx context.Context, s *Session, l *lease) (r Refreshed, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Attempt.Deadline.Sub(m.now()))
+	ctx, cancel := context.WithTimeout(settled(ctx), s.Attempt.Deadline.Sub(m.now())) // a flight that waited long gives its call no less time
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil { // in a goroutine of its own a panic would end the process; its value may quote a token

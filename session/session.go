@@ -22,7 +22,7 @@ type Session struct {
 	AuthTime time.Time
 	// Created is when the session started, Deadline when it ends whatever happens.
 	Created, Deadline time.Time
-	// Claims are the configured ones only, as JSON decoded them.
+	// Claims are the configured ones only, as JSON decoded them; in a session that was read, numbers are json.Number.
 	Claims map[string]any
 	// Roles are the user's roles.
 	Roles []string
