@@ -71,6 +71,7 @@ func (d *decoder) document(cfg *Config, data []byte) {
 	d.value(root, body, "", field{})
 	if _, ok := body.(ast.MapNode); ok || isNull(body) {
 		d.validate(root, "")
+		d.conflicts(cfg.Routes)
 	}
 }
 

@@ -95,9 +95,6 @@ func writeReference(t *testing.T) string {
 
 func TestReferenceIsUpToDate(t *testing.T) {
 	golden(t, "reference.yaml", writeReference(t))
-	if !*update && Reference() != writeReference(t) {
-		t.Error("the embedded reference is not the one on disk")
-	}
 }
 
 func TestEveryKeyIsExplained(t *testing.T) {

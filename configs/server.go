@@ -94,14 +94,11 @@ func wildcard(host string) bool {
 // badNetwork says why text is no network to trust.
 func badNetwork(text string) string {
 	network, err := netip.ParsePrefix(text)
-	if addr, e := netip.ParseAddr(text); e == nil && addr.Zone() == "" {
-		network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
 	switch {
 	case err != nil:
-		return fmt.Sprintf("%q is no network; write one such as 10.0.0.0/8, or an address", text)
+		return fmt.Sprintf("%q is no network; write one such as 10.0.0.0/8, or 10.0.0.1/32 for a single address", text)
 	case network.Addr().Is4In6():
-		return fmt.Sprintf("%q is an IPv4 network in IPv6 clothes; write %s", text, network.Addr().Unmap())
+		return fmt.Sprintf("%q is an IPv4 network in IPv6 clothes; write it as IPv4", text)
 	case network.Masked() != network:
 		return fmt.Sprintf("%q has bits behind its length; write %s", text, network.Masked())
 	case network.Bits() < 7: // fc00::/7 and 10.0.0.0/8 are the widest private networks
