@@ -136,18 +136,24 @@ func TestSignOutPageAsksByPOST(t *testing.T) {
 
 // Text contrast is at least 4.5 to 1, in light and in dark (WCAG 2.2, 1.4.3).
 func TestContrastIsAA(t *testing.T) {
-	schemes := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(pageCSS, -1)
+	wantContrast(t, pageCSS, 4.5, [][2]string{{"ink", "card"}, {"soft", "card"}, {"on-accent", "accent"}, {"on-accent", "accent-deep"}, {"accent", "card"}})
+}
+
+// wantContrast checks pairs of a stylesheet's colours, in its light and in its dark scheme.
+func wantContrast(t *testing.T, css string, want float64, pairs [][2]string) {
+	t.Helper()
+	schemes := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(css, -1)
 	if len(schemes) != 2 {
-		t.Fatalf("page.css has %d :root blocks, want light and dark", len(schemes))
+		t.Fatalf("stylesheet has %d :root blocks, want light and dark", len(schemes))
 	}
 	for i, scheme := range schemes {
 		colour := map[string]string{}
 		for _, m := range regexp.MustCompile(`--([a-z-]+): (#[0-9a-f]+)`).FindAllStringSubmatch(scheme[1], -1) {
 			colour[m[1]] = m[2]
 		}
-		for _, pair := range [][2]string{{"ink", "card"}, {"soft", "card"}, {"on-accent", "accent"}, {"on-accent", "accent-deep"}, {"accent", "card"}} {
-			if got := contrast(luminance(t, colour[pair[0]]), luminance(t, colour[pair[1]])); got < 4.5 {
-				t.Errorf("scheme %d: %s on %s is %.2f to 1, want 4.5", i, pair[0], pair[1], got)
+		for _, pair := range pairs {
+			if got := contrast(luminance(t, colour[pair[0]]), luminance(t, colour[pair[1]])); got < want {
+				t.Errorf("scheme %d: %s on %s is %.2f to 1, want %v", i, pair[0], pair[1], got, want)
 			}
 		}
 	}

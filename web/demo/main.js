@@ -1,0 +1,96 @@
+// The app's frame: who is signed in, which view shows, and what happens when the session ends elsewhere.
+import { h, say, initials } from './dom.js';
+import { user, signInURL, signOut } from './api.js';
+import { welcome } from './welcome.js';
+import { ordersCard } from './orders.js';
+import { youCard } from './you.js';
+import { holdsCard } from './holds.js';
+import { inspectorCard } from './inspector.js';
+
+const main = document.getElementById('main');
+const account = document.getElementById('account');
+const notice = document.getElementById('notice');
+const pollSeconds = 5; // GET /bff/user does not extend the session
+
+let shown; // the session that the page shows: its ID, or '' for nobody
+let parts = []; // cards with something to stop
+
+// show replaces the page's content.
+function show(view, ...cards) {
+  parts.forEach((part) => part.stop?.());
+  parts = cards;
+  main.replaceChildren(view);
+  main.setAttribute('aria-busy', 'false');
+}
+
+function tell(...content) {
+  notice.hidden = content.length === 0;
+  notice.replaceChildren(...content);
+}
+
+function showSignedOut() {
+  shown = '';
+  account.replaceChildren(h('a', { class: 'button small', href: signInURL() }, 'Sign in'));
+  const holds = holdsCard();
+  show(welcome(signInURL(), holds.element), holds);
+}
+
+function showSignedIn(who) {
+  shown = who.session.id;
+  const name = who.claims.name || who.sub;
+  const leave = h('button', { type: 'button', class: 'button small plain', onclick: () => doSignOut(leave) }, 'Sign out');
+  account.replaceChildren(h('span', { class: 'avatar', 'aria-hidden': 'true' }, initials(name)), h('span', { class: 'name' }, name), leave);
+  const you = youCard(who, check);
+  const orders = ordersCard(who, ended);
+  const holds = holdsCard();
+  const inspector = inspectorCard(check);
+  tell();
+  show(h('div', { class: 'columns' },
+    h('div', { class: 'column' }, orders.element, you.element),
+    h('div', { class: 'column' }, holds.element, inspector.element)), you, orders, holds, inspector);
+}
+
+async function doSignOut(button) {
+  button.disabled = true;
+  try {
+    await signOut();
+  } catch (failure) {
+    button.disabled = false;
+    tell(`You are still signed in: ${failure.message}`);
+  }
+}
+
+// ended is what a page does whose session is over: it hides what it showed and offers to sign in again.
+function ended() {
+  if (!shown) return;
+  showSignedOut();
+  tell(h('strong', {}, 'You were signed out.'), ' The session ended elsewhere, or ran out. ', h('a', { href: signInURL() }, 'Sign in again'));
+  say('You were signed out.');
+  main.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+// check asks who is signed in and shows it. An outage is not a sign-out: the page stays as it is.
+async function check() {
+  try {
+    const who = await user();
+    if (!who.authenticated) return shown ? ended() : shown === '' || showSignedOut();
+    if (who.session.id !== shown) return showSignedIn(who);
+    parts.forEach((part) => part.update?.(who));
+    if (notice.dataset.outage) tell();
+    delete notice.dataset.outage;
+  } catch (failure) {
+    notice.dataset.outage = 'yes';
+    tell(failure.message, ' ', h('button', { type: 'button', class: 'link', onclick: check }, 'Try again'));
+    main.setAttribute('aria-busy', 'false');
+  }
+}
+
+// A page from the back-forward cache may show somebody who has signed out since.
+addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
+document.addEventListener('visibilitychange', () => {
+  parts.forEach((part) => part.visible?.(!document.hidden));
+  if (!document.hidden) check();
+});
+setInterval(() => { if (!document.hidden) check(); }, pollSeconds * 1000);
+check();
