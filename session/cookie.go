@@ -77,14 +77,14 @@ func (c cookie) read(h http.Header) (string, error) {
 		for line != "" {
 			var part string
 			part, line, _ = strings.Cut(line, ";")
-			name, value, _ := strings.Cut(part, "=")
+			name, value, _ := strings.Cut(textproto.TrimString(part), "=")
 			if textproto.TrimString(name) != c.name {
 				continue
 			}
 			if found {
 				return "", ErrTwoCookies
 			}
-			ticket, found = textproto.TrimString(value), true
+			ticket, found = value, true
 		}
 	}
 	if !found {
