@@ -84,15 +84,8 @@ func (d *decoder) mistake(key string, at place, problem string) {
 	}
 }
 
-// reported tells whether key, or something inside of it, already has a mistake.
 func (d *decoder) reported(key string) bool {
-	return key != "" && slices.ContainsFunc(d.mistakes, func(m Mistake) bool { return within(m.Key, key) })
-}
-
-// within tells whether key is parent, or lies inside of it.
-func within(key, parent string) bool {
-	rest, ok := strings.CutPrefix(key, parent)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	return key != "" && slices.ContainsFunc(d.mistakes, func(m Mistake) bool { return m.Key == key })
 }
 
 // errors is the sorted list. Source lines are added here, when everything that must be masked is known.
@@ -100,6 +93,7 @@ func (d *decoder) errors() *Errors {
 	for i := range d.mistakes {
 		m := &d.mistakes[i]
 		m.File = d.source.file
+		m.Key = strings.Map(printable, m.Key) // a quoted key may hold anything
 		m.Source = d.source.show(m.Line)
 	}
 	slices.SortStableFunc(d.mistakes, func(a, b Mistake) int {

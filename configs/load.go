@@ -33,8 +33,11 @@ func Load(path string) (*Config, error) {
 }
 
 // Parse reads a configuration that is already in memory. The name stands in error messages, and
-// relative paths start at its folder. An error is always an [*Errors].
+// relative paths start at its folder. A nil env is an empty environment. An error is always an [*Errors].
 func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, error) {
+	if env == nil {
+		env = func(string) (string, bool) { return "", false }
+	}
 	return parse(name, data, system{env: env, read: readFile, stat: os.Stat})
 }
 
