@@ -11,7 +11,7 @@ import (
 	"cloakroom/session/storetest"
 )
 
-// TestDamage shows that what no store of ours wrote is session.ErrCorrupt, names the kind of key, and keeps no session alive (SES-09).
+// TestDamage shows that what no store of ours wrote is session.ErrCorrupt, names the kind of key, and keeps no session alive.
 func TestDamage(t *testing.T) {
 	server := storetest.StartRedis(t)
 	s := open(t, config(server))

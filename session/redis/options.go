@@ -91,8 +91,8 @@ func bound(opt *goredis.Options, cfg Config) {
 	opt.DialerRetries = 1 // a command that finds no connection is repeated anyway
 	opt.MinRetryBackoff = min(8*time.Millisecond, cfg.Timeout/16)
 	opt.MaxRetryBackoff = cfg.Timeout / 4
-	opt.PoolSize = cfg.PoolSize
-	opt.PipelinePoolSize = -1 // unused
+	opt.PoolSize = max(1, cfg.PoolSize-1) // one more is shared's
+	opt.PipelinePoolSize = -1             // shared has its own
 	// Both need rights that a session store has no use for.
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}

@@ -30,10 +30,16 @@ func calls(s *redis.Store) map[string]func(context.Context) error {
 		"drop":    func(ctx context.Context) error { return s.DropIndex(ctx, "k", "s") },
 		"members": func(ctx context.Context) error { _, err := s.Members(ctx, "k"); return err },
 		"mark":    func(ctx context.Context) error { _, err := s.MarkIndex(ctx, "k", hour, time.Minute); return err },
-		"lock":    func(ctx context.Context) error { _, err := s.Lock(ctx, "s", session.WriteID{}, time.Minute); return err },
-		"unlock":  func(ctx context.Context) error { return s.Unlock(ctx, "s", session.WriteID{}) },
-		"claim":   func(ctx context.Context) error { _, err := s.Claim(ctx, "n", session.WriteID{}, time.Minute); return err },
-		"check":   func(ctx context.Context) error { return s.Check(ctx) },
+		"lock": func(ctx context.Context) error {
+			_, err := s.Lock(ctx, "s", session.WriteID{}, time.Minute)
+			return err
+		},
+		"unlock": func(ctx context.Context) error { return s.Unlock(ctx, "s", session.WriteID{}) },
+		"claim": func(ctx context.Context) error {
+			_, err := s.Claim(ctx, "n", session.WriteID{}, time.Minute)
+			return err
+		},
+		"check": func(ctx context.Context) error { return s.Check(ctx) },
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"strconv"
 	"time"
 
@@ -15,20 +14,6 @@ import (
 
 // head is the length of what stands before the sealed session: version and write ID.
 const head = 8 + len(session.WriteID{})
-
-// Read returns the record by one GET, or session.ErrNone.
-func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	value, err := s.client.Get(ctx, s.recordKey(id)).Bytes()
-	if errors.Is(err, goredis.Nil) {
-		return session.Record{}, session.ErrNone
-	}
-	if err != nil {
-		return session.Record{}, s.outage("read record", err)
-	}
-	return decode(value)
-}
 
 // TTL returns how long the record lives if nothing touches it, or session.ErrNone.
 func (s *Store) TTL(ctx context.Context, id session.ID) (time.Duration, error) {

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // Store is a session.Store in one Redis. Any number of processes may share it.
 type Store struct {
 	client   *goredis.Client
+	reads    *shared
 	scripts  scripts
 	prefix   string
 	timeout  time.Duration
@@ -32,8 +34,13 @@ func New(cfg Config, log *slog.Logger) (*Store, error) {
 	// The library logs failed dials through one logger for the whole process, by default as bare text on stderr. The
 	// same error reaches the caller, who logs it once; so here it is detail.
 	goredis.SetLogger(detail{log})
+	reads, err := share(opt, cfg.Timeout)
+	if err != nil {
+		return nil, fmt.Errorf("prepare reads: %w", err)
+	}
 	return &Store{
 		client:   goredis.NewClient(opt),
+		reads:    reads,
 		scripts:  newScripts(),
 		prefix:   cfg.Prefix,
 		timeout:  cfg.Timeout,
@@ -44,10 +51,11 @@ func New(cfg Config, log *slog.Logger) (*Store, error) {
 
 // Close closes the connections. Calls after it, and those under way, fail as in an outage.
 func (s *Store) Close() error {
-	if err := s.client.Close(); err != nil && !errors.Is(err, goredis.ErrClosed) {
-		return s.outage("close", err)
+	err := errors.Join(s.reads.close(), s.client.Close())
+	if err == nil || errors.Is(err, goredis.ErrClosed) {
+		return nil
 	}
-	return nil
+	return s.outage("close", err)
 }
 
 // run runs a script within the deadline of one command. what says in a few words what the caller is doing.

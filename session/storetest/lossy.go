@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ type Lossy struct {
 	mark  []byte
 	times int
 	lost  int
+	hang  bool
 }
 
 // StartLossy starts one in front of server, a host:port. It ends with the test.
@@ -41,7 +43,15 @@ func StartLossy(t testing.TB, server string) *Lossy {
 func (l *Lossy) Lose(mark string, times int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.mark, l.times, l.lost = []byte(mark), times, 0
+	l.mark, l.times, l.lost, l.hang = []byte(mark), times, 0, false
+}
+
+// Hang is Lose, but the connections stay open: nothing more ever comes on them.
+func (l *Lossy) Hang(mark string, times int) {
+	l.Lose(mark, times)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hang = true
 }
 
 // Lost is how many answers it has lost since Lose.
@@ -73,34 +83,19 @@ func (l *Lossy) serve(client net.Conn) {
 	if !l.keep(client, server) {
 		return
 	}
-	var lose sync.Mutex
-	losing := false
-	l.all.Go(func() { // answers
-		defer client.Close()
-		buf := make([]byte, 64<<10)
-		for {
-			n, err := server.Read(buf)
-			lose.Lock()
-			drop := losing
-			lose.Unlock()
-			if err != nil || drop {
-				return
-			}
-			if _, err := client.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-	})
+	fate := make(chan bool, 1) // has an entry once an answer is to be lost: whether the connection hangs
+	l.all.Go(func() { answers(client, server, fate) })
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := client.Read(buf)
 		if err != nil {
 			return
 		}
-		if l.chosen(buf[:n]) {
-			lose.Lock()
-			losing = true
-			lose.Unlock()
+		if chosen, hang := l.chosen(buf[:n]); chosen {
+			select {
+			case fate <- hang:
+			default: // it is lost already
+			}
 		}
 		if _, err := server.Write(buf[:n]); err != nil {
 			return
@@ -108,16 +103,39 @@ func (l *Lossy) serve(client net.Conn) {
 	}
 }
 
-// chosen reports whether this request's answer is to be lost.
-func (l *Lossy) chosen(request []byte) bool {
+// answers passes answers on until one is to be lost.
+func answers(client, server net.Conn, fate <-chan bool) {
+	defer client.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(buf)
+		if err != nil {
+			return
+		}
+		select {
+		case hang := <-fate:
+			if hang {
+				_, _ = io.Copy(io.Discard, server)
+			}
+			return
+		default:
+		}
+		if _, err := client.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// chosen reports whether this request's answer is to be lost, and how.
+func (l *Lossy) chosen(request []byte) (chosen, hang bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.times == 0 || !bytes.Contains(request, l.mark) {
-		return false
+		return false, false
 	}
 	l.times--
 	l.lost++
-	return true
+	return true, l.hang
 }
 
 // keep remembers connections for stop; false means that it came already.
@@ -153,4 +171,3 @@ func (l *Lossy) stop() {
 	l.mu.Unlock()
 	l.all.Wait()
 }
-

@@ -24,7 +24,7 @@ func runStories(t *testing.T, open func(t *testing.T) Subject) {
 			update s 2X = conflict
 			update s 2X = conflict
 			read s = 2B`},
-		{"a slow write does not come over a newer one (SES-22)", `
+		{"a slow write does not come over a newer one", `
 			create s A 1h = ok
 			update s 2B = ok
 			update s 3C = ok
