@@ -145,7 +145,7 @@ func (p *Provider) exchangeError(err error) error {
 		return p.unavailable("token", "exchange code", call)
 	case call.status >= 400:
 		return &Refusal{ReasonClientRefused, call} // our credentials or our request: the operator must look
-	case call.status != 0, errors.Is(call, errTooLarge), errors.Is(call, errNotJSON), errors.Is(call, errNotObject):
+	case call.status != 0, unusable(call):
 		return &Refusal{ReasonTokenResponse, call} // a redirect, or an answer that is no token response
 	}
 	return p.unavailable("token", "exchange code", call)

@@ -17,8 +17,18 @@ import (
 // maxBody bounds what is read of any answer of the provider, in bytes after decompression.
 const maxBody = 1 << 20
 
-// errTooLarge says that an answer is longer than maxBody.
-var errTooLarge = errors.New("answer is too large")
+// answerError is an answer that arrived and cannot be used. Its text is ours.
+type answerError string
+
+// Error is the text.
+func (e answerError) Error() string { return string(e) }
+
+const (
+	errTooLarge  answerError = "answer is too large"
+	errNotJSON   answerError = "answer is not JSON"
+	errNotObject answerError = "answer is not a JSON object of the right shape with distinct members"
+	errNoToken   answerError = "answer has no access token"
+)
 
 // newClient makes the only HTTP client that the provider is called with.
 //
@@ -121,13 +131,16 @@ func (p *Provider) getJSON(ctx context.Context, url, bearer string) ([]byte, err
 	return body, nil
 }
 
-// errNotJSON says that an answer is not announced as JSON.
-var errNotJSON = errors.New("answer is not JSON")
-
 // isJSON reports whether an answer says that it is JSON; key sets have a media type of their own (RFC 7517, section 8.5).
 func isJSON(h http.Header) bool {
 	mt, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return err == nil && (mt == "application/json" || mt == "application/jwk-set+json")
+}
+
+// unusable reports whether err is about an answer that arrived, rather than about one that did not.
+func unusable(err error) bool {
+	_, ok := errors.AsType[answerError](err)
+	return ok
 }
 
 // statusError is an answer whose status is not the one that was hoped for.
@@ -142,6 +155,7 @@ func broken(status int) bool { return status >= 500 || status == http.StatusTooM
 // cause tells why a call failed in words that can be logged. The original is not wrapped: url.Error carries the URL with its query, net/http quotes
 // bytes of malformed answers, oauth2.RetrieveError carries the whole body.
 func cause(err error) error {
+	var answer answerError
 	var op *net.OpError
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
@@ -151,12 +165,8 @@ func cause(err error) error {
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
 		return context.DeadlineExceeded
-	case errors.Is(err, errTooLarge):
-		return errTooLarge
-	case errors.Is(err, errNotJSON):
-		return errNotJSON
-	case errors.Is(err, errNotObject):
-		return errNotObject
+	case errors.As(err, &answer):
+		return answer
 	case errors.As(err, &dns):
 		return errors.New("host name not found")
 	case errors.As(err, &cert):

@@ -3,7 +3,6 @@ package provider
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"math"
 	"strconv"
@@ -12,9 +11,6 @@ import (
 	// Its decoder refuses duplicate members and compares names exactly; encoding/json takes the last one, whatever its case (RFC 8725, section 2.4).
 	jose "github.com/go-jose/go-jose/v4/json"
 )
-
-// errNotObject says that bytes are not exactly one JSON object without duplicate members.
-var errNotObject = errors.New("answer is not one JSON object with distinct members")
 
 // decodeObject decodes exactly one JSON object; numbers stay jose.Number. Nesting is bounded by the decoder.
 func decodeObject(data []byte) (map[string]any, error) {

@@ -95,6 +95,9 @@ func tokenMembers(v map[string]any, granted bool) (map[string]any, error) {
 			return nil, errNotObject
 		}
 	}
+	if out["access_token"] == nil || out["access_token"] == "" {
+		return nil, errNoToken
+	}
 	if seconds := lifetime(v["expires_in"]); seconds > 0 {
 		out["expires_in"] = seconds
 	}

@@ -27,7 +27,7 @@ func (p *Provider) userinfo(ctx context.Context, k *known, access, subject strin
 
 func (p *Provider) userinfoError(err error) error {
 	status, answered := errors.AsType[statusError](err)
-	if answered && !broken(int(status)) || errors.Is(err, errTooLarge) || errors.Is(err, errNotJSON) {
+	if answered && !broken(int(status)) || unusable(err) {
 		return &Refusal{ReasonUserinfo, err}
 	}
 	return p.unavailable("userinfo", "ask userinfo", err)
