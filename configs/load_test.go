@@ -144,25 +144,17 @@ func FuzzParse(f *testing.F) {
 // The parser calls itself for every level, and a stack that overflows cannot be caught.
 func TestFilesBuiltToExhaustTheParserAreRefused(t *testing.T) {
 	for name, text := range map[string]string{
-		"brackets":       "x: " + strings.Repeat("[", 500_000),
-		"braces":         "x: " + strings.Repeat("{a: ", 100_000),
-		"dashes":         "x:\n" + strings.Repeat("- ", 200_000),
-		"question marks": strings.Repeat("? ", 200_000),
-		"tags":           "x: " + strings.Repeat("!!a ", 100_000),
-		"indentation":    indented(700),
+		"brackets":       "x: " + strings.Repeat("[", 20_000),
+		"braces":         "x: " + strings.Repeat("{a: ", 10_000),
+		"dashes":         "x:\n" + strings.Repeat("- ", 20_000),
+		"question marks": strings.Repeat("? ", 20_000),
+		"tags":           "x: " + strings.Repeat("!!a ", 10_000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := parse("c.yaml", []byte(text), broken()); err == nil {
-				t.Error("the file was taken")
+			_, err := parse("c.yaml", []byte(text), broken())
+			if err == nil || !strings.Contains(err.Error(), "is nested too deeply") {
+				t.Errorf("got %.300v", err)
 			}
 		})
 	}
-}
-
-func indented(n int) string {
-	var b strings.Builder
-	for i := range n {
-		b.WriteString(strings.Repeat(" ", i) + "x:\n")
-	}
-	return b.String()
 }
