@@ -20,8 +20,8 @@ type decoder struct {
 
 // value reads n into v. The key's place is already known.
 func (d *decoder) value(v reflect.Value, n ast.Node, key string, f field) {
-	if f.secret && !fromElsewhere(n) {
-		d.hide(n)
+	if _, list := n.(*ast.SequenceNode); f.secret && !list && !fromElsewhere(n) {
+		d.hide(n) // of a list, every item by itself
 	}
 	if problem := unsupported(n); problem != "" {
 		d.hide(n)
