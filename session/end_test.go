@@ -62,6 +62,19 @@ func TestEndedSessionStaysEnded(t *testing.T) {
 	h.gone(t, r)
 }
 
+// scs would mint a session for a write that has none: it is refused.
+func TestWriteWithoutSession(t *testing.T) {
+	st := newFakeStore()
+	h := newHouse(t, st, newFakeProvider())
+	writing, err := h.writer.scs.Load(t.Context(), ticketA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.writer.commit(writing, alice(time.Hour), newWriteID()); !errors.Is(err, ErrNone) || len(st.records) != 0 {
+		t.Errorf("commit = %v, %d records; want ErrNone and none", err, len(st.records))
+	}
+}
+
 // BCL-23, law 5: an end that was not written is not acknowledged.
 func TestEndThatIsNotWritten(t *testing.T) {
 	st := newFakeStore()

@@ -33,6 +33,7 @@ func TestHolderDiesAndComesBack(t *testing.T) {
 		}
 		time.Sleep(justExpired)
 		begin = time.Now()
+		old := w.one.read(t, w.r)
 		dead := make(chan error, 1)
 		go func() {
 			_, err := w.token(t, w.one)
@@ -51,7 +52,19 @@ func TestHolderDiesAndComesBack(t *testing.T) {
 		if err := <-dead; !errors.Is(err, ErrNoToken) {
 			t.Errorf("who waited for the dead one got %v", err)
 		}
+		late := make(chan string, 1)
+		go func() { // waits for the dead one's flight, too
+			s, err := w.one.AccessToken(t.Context(), old)
+			if err != nil {
+				t.Errorf("who waits when it comes back: %v", err)
+			}
+			late <- s.Tokens.Access
+		}()
+		synctest.Wait()
 		close(revive)
+		if got := <-late; got != "access after refresh-0" {
+			t.Errorf("who waits when it comes back got %q", got)
+		}
 		if err := w.one.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -180,6 +193,30 @@ func TestRepeatThatWasNotSent(t *testing.T) {
 			time.Sleep(retryPause)
 		}
 		w.wantToken(t, w.one, "access after refresh-0")
+	})
+}
+
+// BCP-20: an attempt that certainly did not happen does not make one forget the earlier one, whose outcome nobody knows.
+func TestUnsentRepeatKeepsTheRecord(t *testing.T) {
+	inTown(t, func(t *testing.T, w *town) {
+		w.p.answer = func(_ context.Context, s *Session, call int) (Refreshed, error) {
+			switch call {
+			case 1:
+				return w.p.loseAnswer(s)
+			case 2:
+				return Refreshed{}, ErrUnsent
+			}
+			return w.p.rotate(s.Tokens.Refresh)
+		}
+		time.Sleep(justExpired)
+		w.wantError(t, w.one, ErrNoToken)
+		time.Sleep(10 * time.Second)
+		w.wantError(t, w.one, ErrNoToken)
+		time.Sleep(retryPause)
+		w.wantError(t, w.one, ErrNone)
+		if ended, _ := w.one.reported(); !slices.Equal(ended, []string{"refresh_interrupted"}) {
+			t.Errorf("ended %q", ended)
+		}
 	})
 }
 

@@ -374,13 +374,68 @@ func TestManyMeetAnUpstreams401(t *testing.T) {
 		if w.p.calls != 1 {
 			t.Errorf("%d refreshes", w.p.calls)
 		}
-		// A flight that may not force, and a request whose token has run out, at the same time.
+	})
+}
+
+// Who wants a token that lives, and meets a flight that was content with less, gets one all the same.
+func TestFlightThatWasContentWithLess(t *testing.T) {
+	inTown(t, func(t *testing.T, w *town) {
+		s := w.one.read(t, w.r)
+		w.one.pauses.mayForce(s.ID(), time.Now().Add(justExpired)) // the minute's chance is gone
 		time.Sleep(justExpired)
-		ones = w.one.read(t, w.r)
-		w.one.pauses.mayForce(ones.ID(), time.Now())
-		all.Go(func() { w.one.OtherToken(t.Context(), ones) })
-		all.Go(func() { w.wantToken(t, w.one, "access after refresh-0+") })
+		w.st.before = func(op string) error {
+			if op == "lock" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		}
+		var all sync.WaitGroup
+		all.Go(func() {
+			if s, err := w.one.OtherToken(t.Context(), s); err != nil || s.Tokens.Access != "access-0" {
+				t.Errorf("OtherToken = %v, %v", s, err)
+			}
+		})
+		synctest.Wait()
+		w.wantToken(t, w.one, "access after refresh-0")
 		all.Wait()
+	})
+}
+
+// The lock is renewed for the writing: a store that fails for longer than the first lease had left costs nothing.
+func TestLeaseIsRenewedForTheWriting(t *testing.T) {
+	inTown(t, func(t *testing.T, w *town) {
+		w.p.answer = func(_ context.Context, s *Session, _ int) (Refreshed, error) {
+			time.Sleep(9 * time.Second)
+			w.st.breakWith(errDown, "update")
+			time.AfterFunc(15*time.Second, func() { w.st.breakWith(nil) })
+			return w.p.rotate(s.Tokens.Refresh)
+		}
+		time.Sleep(justExpired)
+		w.wantError(t, w.one, ErrNoToken) // does not wait that long
+		time.Sleep(15 * time.Second)
+		w.wantToken(t, w.two, "access after refresh-0")
+		if _, results := w.one.reported(); !slices.Equal(results, []string{RefreshOK}) {
+			t.Errorf("results %q", results)
+		}
+	})
+}
+
+// A flight that waited long for another process' lock gives the provider's call its whole time.
+func TestLongWaitThenCall(t *testing.T) {
+	inTown(t, func(t *testing.T, w *town) {
+		w.p.answer = func(ctx context.Context, s *Session, _ int) (Refreshed, error) {
+			time.Sleep(9 * time.Second)
+			if err := ctx.Err(); err != nil {
+				t.Errorf("the call was cut off: %v", err)
+			}
+			return w.p.rotate(s.Tokens.Refresh)
+		}
+		time.Sleep(justExpired)
+		s := w.one.read(t, w.r)
+		w.st.locks[s.ID()] = fakeLock{newWriteID(), time.Now().Add(35 * time.Second)}
+		w.wantError(t, w.one, ErrNoToken)
+		time.Sleep(31 * time.Second)
+		w.wantToken(t, w.one, "access after refresh-0")
 	})
 }
 

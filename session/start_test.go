@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -149,6 +150,23 @@ func TestTokenWithoutEndGetsOne(t *testing.T) {
 	}
 }
 
+// OIDC-21, CK-02: Start applies that, and a persistent cookie lives as long as the session may.
+func TestStartBoundsTokenAndCookie(t *testing.T) {
+	h := newHouse(t, newFakeStore(), newFakeProvider(), func(c *Config, _ *Deps) { c.Cookie.Persist, c.Lifetime = true, 400*24*time.Hour })
+	s := alice(time.Hour)
+	s.Tokens.Expires = time.Time{}
+	w := httptest.NewRecorder()
+	if err := h.Start(t.Context(), w, s); err != nil {
+		t.Fatal(err)
+	}
+	if c := w.Result().Cookies()[0]; c.MaxAge != 400*24*60*60 || s.Deadline.Sub(s.Created) != 400*24*time.Hour {
+		t.Errorf("Max-Age %d, session %v", c.MaxAge, s.Deadline.Sub(s.Created))
+	}
+	if got := s.Tokens.Expires.Sub(s.Tokens.Issued); got != 5*time.Minute {
+		t.Errorf("token without an end lives for %v", got)
+	}
+}
+
 // A sign-in that could not be stored gives no cookie, and leaves no entry behind where it can help it.
 func TestStartThatFails(t *testing.T) {
 	for _, op := range []string{"addindex", "create"} {
@@ -195,6 +213,19 @@ func TestClaim(t *testing.T) {
 	st.breakWith(errDown)
 	if ok, err := one.Claim(t.Context(), "another"); ok || !errors.Is(err, errDown) {
 		t.Errorf("Claim in an outage = %v, %v", ok, err)
+	}
+}
+
+// A key for another purpose is the same in every process with these secrets, one for each secret, and different for each purpose.
+func TestSealKey(t *testing.T) {
+	both := func(c *Config, _ *Deps) { c.Secrets = testSecrets }
+	one, two := newHouse(t, newFakeStore(), newFakeProvider(), both), newHouse(t, newFakeStore(), newFakeProvider(), both)
+	a, b := one.SealKey("login cookie"), two.SealKey("login cookie")
+	if len(a) != 2 || len(a[0]) != 32 || !slices.EqualFunc(a, b, slices.Equal[[]byte]) {
+		t.Errorf("keys %x and %x", a, b)
+	}
+	if slices.Equal(a[0], one.SealKey("another purpose")[0]) {
+		t.Error("two purposes, one key")
 	}
 }
 
