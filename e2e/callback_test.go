@@ -18,7 +18,7 @@ func (s *story) begin(b *browse.Browser, sub, returnTo string) string {
 	a, err := b.Go(s.ctx, nav("/bff/login?"+q.Encode(), s.PublicURL, callback))
 	s.check(err)
 	if a.Next == nil {
-		s.Fatalf("the sign-in ended at %s with %d\n%s", a.URL, a.Status, a.Body)
+		s.Fatalf("the sign-in ended at %s with %d\n%s", a.URL, a.Status, s.brief(a))
 	}
 	return a.Next.String()
 }
@@ -43,7 +43,7 @@ func (s *story) exchanges() int {
 func (s *story) refused(b *browse.Browser, a *browse.Answer, codes int) {
 	s.Helper()
 	if a.Status < 400 || a.Status >= 500 || !strings.Contains(a.Body, "/bff/login") {
-		s.Errorf("%s: %d, want a 4xx page with a way to try again\n%s", a.URL.Path, a.Status, a.Body)
+		s.Errorf("%s: %d, want a 4xx page with a way to try again\n%s", a.URL.Path, a.Status, s.brief(a))
 	}
 	if got := s.exchanges(); got != codes {
 		s.Errorf("%d codes were spent", got-codes)

@@ -166,7 +166,7 @@ func (s *story) signedIn(sub string) *browse.Browser {
 		s.Fatal(err)
 	}
 	if a.Status != 200 || b.Ticket() == "" {
-		s.Fatalf("sign-in of %s ended at %s with %d, ticket %t\n%s", sub, a.URL, a.Status, b.Ticket() != "", a.Body)
+		s.Fatalf("sign-in of %s ended at %s with %d, ticket %t\n%s", sub, a.URL, a.Status, b.Ticket() != "", s.brief(a))
 	}
 	return b
 }
@@ -184,7 +184,7 @@ func (s *story) fetch(b *browse.Browser, method, path string, status int, header
 		s.Fatal(err)
 	}
 	if a.Status != status {
-		s.Fatalf("%s %s: %d, want %d\n%s", method, path, a.Status, status, a.Body)
+		s.Fatalf("%s %s: %d, want %d\n%s", method, path, a.Status, status, s.brief(a))
 	}
 	return a
 }

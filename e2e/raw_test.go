@@ -108,7 +108,7 @@ func TestAForeignNameIsNotServed(t *testing.T) {
 		s.unseen(func() {
 			a := s.ask(head)
 			if a.Status != 421 && a.Status != 400 || a.Header.Get("Location") != "" {
-				t.Errorf("%s: %d\n%s", name, a.Status, a.Body)
+				t.Errorf("%s: %d\n%s", name, a.Status, s.brief(a))
 			}
 		})
 	}

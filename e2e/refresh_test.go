@@ -244,8 +244,10 @@ func TestAReplicaKilledDuringARefreshEndsInACleanSignOut(t *testing.T) {
 	if m := s.fields(s.get(other, "/bff/user", 200)); m["authenticated"] != false {
 		t.Errorf("still signed in: %v", m)
 	}
-	if _, err := other.SignIn(s.ctx, "alice", "/public/x"); err != nil {
-		t.Error(err)
+	again, err := other.SignIn(s.ctx, "alice", "/public/x")
+	s.check(err)
+	if again.Status != 200 || other.Ticket() == "" {
+		t.Fatalf("the next sign-in ended with %d: %s", again.Status, s.brief(again))
 	}
 	s.get(other, "/api/x", 200)
 }
