@@ -11,6 +11,6 @@
 //	w.Header().Set("Content-Security-Policy", web.PageCSP("'self'"))
 //	err := web.RenderPage(w, web.SignOut("/bff/logout", "/"))
 //
-// The functions that return a [PageData] hold the texts; RenderPage turns any PageData into HTML. Set RequestID on the
-// answer of any of them to show it.
+// [RenderPage] turns any [PageData] into HTML; problems are rendered from their own title and detail. The functions that return a
+// PageData hold the texts of pages that are always the same. [Demo] is the demo's app.
 package web

@@ -15,14 +15,12 @@ import (
 // everyPage is each page once, with a request ID where it may have one.
 func everyPage() map[string]PageData {
 	return map[string]PageData{
-		"problem":          Problem("Not found", "There is nothing at this address.", "0123456789abcdef", "/", "Back"),
-		"sign-in refused":  SignInRefused("/bff/login", "0123456789abcdef"),
-		"sign-in declined": SignInDeclined("/bff/login", "0123456789abcdef"),
-		"cookie help":      CookieHelp("/bff/login", "0123456789abcdef"),
-		"sign out":         SignOut("/bff/logout", "/"),
-		"signed out":       SignedOut("/bff/login"),
-		"bounce":           Bounce("/orders?a=1&b=2#third"),
-		"explanation":      Explanation("signed_out", "Not signed in", "This needs a user."),
+		"problem": {Title: "Not found", Text: "There is nothing at this address.", RequestID: "0123456789abcdef",
+			ActionURL: "/bff/login", ActionLabel: "Try again"},
+		"explanation": {Title: "Not signed in", Text: "This needs a user.\n\nSign in first."},
+		"cookie help": CookieHelp("/bff/login", "0123456789abcdef"),
+		"sign out":    SignOut("/bff/logout", "/"),
+		"bounce":      Bounce("/orders?a=1&b=2#third"),
 	}
 }
 
@@ -113,7 +111,7 @@ func TestBounceMovesOnByRefreshAndByAVisibleLink(t *testing.T) {
 			t.Errorf("bounce page has no %s:\n%s", want, html)
 		}
 	}
-	if strings.Contains(render(t, SignedOut("/")), "http-equiv") {
+	if strings.Contains(render(t, SignOut("/", "/")), "http-equiv") {
 		t.Error("a page without RefreshURL moves on")
 	}
 }

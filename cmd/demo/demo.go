@@ -84,11 +84,11 @@ func serve(ctx context.Context, address string, verbose bool, stdout, stderr io.
 	ran := make(chan error, 1)
 	go func() { ran <- server.Run(context.WithoutCancel(ctx), stop.Done()) }()
 	select {
-	case <-answering(stop, public):
+	case <-ready(stop, public, server.AdminHandler()):
 		fmt.Fprintf(stdout, "Cloakroom demo: open %s (Ctrl-C stops it)\n", public)
 		return <-ran
 	case err := <-ran:
-		return errors.Join(err, ctx.Err())
+		return err
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"html"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -35,6 +36,20 @@ func TestUsageMistakesAreRefused(t *testing.T) {
 		if code := run(t.Context(), args, io.Discard, io.Discard); code != 2 {
 			t.Errorf("run %v: exit code %d, want 2", args, code)
 		}
+	}
+}
+
+func TestAnAddressInUseIsSaid(t *testing.T) {
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"--listen", "localhost:" + port}, &out, &errs)
+	if code != 1 || !strings.Contains(errs.String(), "in use") || out.Len() > 0 {
+		t.Errorf("exit code %d, stdout %q, stderr %q; want 1, nothing, and what to do", code, out.String(), errs.String())
 	}
 }
 

@@ -3,20 +3,21 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"time"
 )
 
-// answering returns a channel that is closed once a sign-in at public would start: everything listens, and the
-// provider is known. It keeps trying until ctx ends.
-func answering(ctx context.Context, public string) <-chan struct{} {
-	ready := make(chan struct{})
-	client := &http.Client{Timeout: 2 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	go func() {
+// ready returns a channel that is closed once a user can sign in at public: it answers, and readiness says that the
+// provider is known. It keeps asking until ctx ends.
+func ready(ctx context.Context, public string, admin http.Handler) <-chan struct{} {
+	done := make(chan struct{})
+	client := &http.Client{Timeout: 2 * time.Second}
+	go func() { // ends with ctx at the latest
 		again := time.NewTicker(20 * time.Millisecond)
 		defer again.Stop()
 		for ctx.Err() == nil {
-			if startsSignIn(ctx, client, public) {
-				close(ready)
+			if isReady(ctx, admin) && answers(ctx, client, public) {
+				close(done)
 				return
 			}
 			select {
@@ -25,19 +26,24 @@ func answering(ctx context.Context, public string) <-chan struct{} {
 			}
 		}
 	}()
-	return ready
+	return done
 }
 
-func startsSignIn(ctx context.Context, client *http.Client, public string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, public+"/bff/login", nil)
+// isReady asks for /readyz without a network: the demo has no admin listener.
+func isReady(ctx context.Context, admin http.Handler) bool {
+	w := httptest.NewRecorder()
+	admin.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/readyz", nil))
+	return w.Code == http.StatusOK
+}
+
+func answers(ctx context.Context, client *http.Client, public string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, public+"/", nil)
 	if err != nil {
 		return false
 	}
-	req.Header.Set("Accept", "text/html") // as a navigation does
 	resp, err := client.Do(req)
 	if err != nil {
 		return false
 	}
-	defer resp.Body.Close()
-	return resp.StatusCode == http.StatusSeeOther
+	return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 }

@@ -2,6 +2,7 @@
 import { h, card, say, duration } from './dom.js';
 import { keepAlive } from './api.js';
 
+// The claims that the configuration lets out, in the order in which they are shown.
 const labels = { name: 'Name', email: 'E-mail', sub: 'Subject', iss: 'Provider' };
 
 export function youCard(who, check) {
@@ -46,7 +47,7 @@ export function youCard(who, check) {
   const provider = who.claims.iss;
   const element = card('you', 'Who you are',
     h('dl', { class: 'facts' },
-      Object.entries(who.claims).map(([key, value]) => h('div', {}, h('dt', {}, labels[key] || key), h('dd', {}, typeof value === 'string' ? value : JSON.stringify(value)))),
+      Object.keys(labels).filter((key) => key in who.claims).map((key) => h('div', {}, h('dt', {}, labels[key]), h('dd', {}, who.claims[key]))),
       h('div', {}, h('dt', {}, 'Roles'), h('dd', { class: 'chips' }, (who.roles ?? []).map((role) => h('span', { class: 'chip' }, role)))),
       h('div', {}, h('dt', {}, 'Session'), h('dd', {}, h('code', {}, session.id)))),
     Object.values(clocks).map((c) => c.element),
