@@ -12,7 +12,7 @@ import (
 type Config struct {
 	// IdleTimeout ends a session that made no request for this long. At least 10s, shorter than lifetime.
 	IdleTimeout time.Duration `yaml:"idle_timeout" default:"30m"`
-	// Lifetime ends a session this long after sign-in, whatever it does. Between 1m and 9600h (400 days).
+	// Lifetime ends a session this long after sign-in, whatever it does. At most 9600h (400 days).
 	Lifetime time.Duration `yaml:"lifetime" default:"12h"`
 	// Secrets seal the sessions, at least 32 bytes each, from a random source: the first seals, all of them open.
 	Secrets []secret.String `yaml:"secrets" required:"true" example:"[\"${file:/run/secrets/session}\"]"`

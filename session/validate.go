@@ -22,8 +22,8 @@ const maxLifetime = 400 * 24 * time.Hour
 // Validate reports what is wrong with c, key by key.
 func (c Config) Validate(report func(key, problem string)) {
 	switch {
-	case c.Lifetime < time.Minute || c.Lifetime > maxLifetime:
-		report("lifetime", fmt.Sprintf("%v is not between 1m and 9600h (400 days)", c.Lifetime))
+	case c.Lifetime > maxLifetime:
+		report("lifetime", fmt.Sprintf("%v is more than 9600h (400 days), after which browsers forget any cookie", c.Lifetime))
 	case c.IdleTimeout < 10*time.Second:
 		report("idle_timeout", fmt.Sprintf("%v is shorter than 10s, which signs people out between two clicks", c.IdleTimeout))
 	case c.IdleTimeout >= c.Lifetime:
