@@ -325,82 +325,6 @@ func TestAnswerIsMerged(t *testing.T) {
 	})
 }
 
-// An upstream's 401 causes one refresh for all who met it, and one a minute at most, whatever the upstream says.
-func TestUpstreamRefusesTheToken(t *testing.T) {
-	inTown(t, func(t *testing.T, w *town) {
-		s := w.one.read(t, w.r)
-		other := func(h *house, want string) {
-			t.Helper()
-			if got, err := h.OtherToken(t.Context(), s); err != nil || got.Tokens.Access != want {
-				t.Errorf("OtherToken = %v, %v", got, err)
-			}
-		}
-		other(w.one, "access after refresh-0")
-		other(w.two, "access after refresh-0") // read the session before; does not refresh
-		if w.p.calls != 1 {
-			t.Errorf("%d refreshes", w.p.calls)
-		}
-		s = w.one.read(t, w.r)
-		other(w.one, "access after refresh-0") // itself: no use in another try
-		time.Sleep(forcePause)
-		other(w.one, "access after refresh-0+")
-		if w.p.calls != 2 {
-			t.Errorf("%d refreshes", w.p.calls)
-		}
-	})
-}
-
-// All requests that met the same 401 get the token of the one refresh, and one that only wants a token that lives gets one, too.
-func TestManyMeetAnUpstreams401(t *testing.T) {
-	inTown(t, func(t *testing.T, w *town) {
-		w.p.answer = func(_ context.Context, s *Session, _ int) (Refreshed, error) {
-			time.Sleep(300 * time.Millisecond)
-			return w.p.rotate(s.Tokens.Refresh)
-		}
-		ones, twos := w.one.read(t, w.r), w.two.read(t, w.r)
-		var all sync.WaitGroup
-		for i := range 40 {
-			all.Go(func() {
-				s, err := w.one.OtherToken(t.Context(), ones)
-				if i%2 == 1 {
-					s, err = w.two.OtherToken(t.Context(), twos)
-				}
-				if err != nil || s.Tokens.Access != "access after refresh-0" {
-					t.Errorf("OtherToken = %v, %v", s, err)
-				}
-			})
-		}
-		all.Wait()
-		if w.p.calls != 1 {
-			t.Errorf("%d refreshes", w.p.calls)
-		}
-	})
-}
-
-// Who wants a token that lives, and meets a flight that was content with less, gets one all the same.
-func TestFlightThatWasContentWithLess(t *testing.T) {
-	inTown(t, func(t *testing.T, w *town) {
-		s := w.one.read(t, w.r)
-		w.one.pauses.mayForce(s.ID(), time.Now().Add(justExpired)) // the minute's chance is gone
-		time.Sleep(justExpired)
-		w.st.before = func(op string) error {
-			if op == "lock" {
-				time.Sleep(time.Second)
-			}
-			return nil
-		}
-		var all sync.WaitGroup
-		all.Go(func() {
-			if s, err := w.one.OtherToken(t.Context(), s); err != nil || s.Tokens.Access != "access-0" {
-				t.Errorf("OtherToken = %v, %v", s, err)
-			}
-		})
-		synctest.Wait()
-		w.wantToken(t, w.one, "access after refresh-0")
-		all.Wait()
-	})
-}
-
 // The lock is renewed for the writing: a store that fails for longer than the first lease had left costs nothing.
 func TestLeaseIsRenewedForTheWriting(t *testing.T) {
 	inTown(t, func(t *testing.T, w *town) {
@@ -450,34 +374,6 @@ func TestRefreshTooLarge(t *testing.T) {
 		w.one.gone(t, w.r)
 		if ended, _ := w.one.reported(); !slices.Equal(ended, []string{"too_large"}) || len(w.one.orphaned) != 1 {
 			t.Errorf("ended %q, %d orphaned", ended, len(w.one.orphaned))
-		}
-	})
-}
-
-// Close refuses further refreshes, waits for those under way, and does not wait longer than it is told.
-func TestClose(t *testing.T) {
-	inTown(t, func(t *testing.T, w *town) {
-		w.p.answer = func(_ context.Context, s *Session, _ int) (Refreshed, error) {
-			time.Sleep(8 * time.Second)
-			return w.p.rotate(s.Tokens.Refresh)
-		}
-		time.Sleep(justExpired)
-		s := w.one.read(t, w.r)
-		var asked sync.WaitGroup
-		asked.Go(func() { w.wantToken(t, w.one, "access after refresh-0") })
-		synctest.Wait()
-		short, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if err := w.one.Close(short); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Close = %v, want to be told that it is not done", err)
-		}
-		begin := time.Now()
-		if err := w.one.Close(t.Context()); err != nil || time.Since(begin) != 7*time.Second {
-			t.Errorf("Close = %v after %v, want 7s", err, time.Since(begin))
-		}
-		asked.Wait()
-		if _, err := w.one.AccessToken(t.Context(), s); !errors.Is(err, ErrNoToken) {
-			t.Errorf("AccessToken after Close = %v, want ErrNoToken", err)
 		}
 	})
 }
