@@ -15,7 +15,7 @@ func TestCookieAttributes(t *testing.T) {
 		insecure bool
 		want     string // of the whole header, with T for the ticket
 	}{
-		"CK-02, CK-03, BBA-6.1-04 to 09: by default": {CookieConfig{Name: "__Host-Http-session", SameSite: "strict"}, false,
+		"V-02, CK-02, CK-03, BBA-6.1-04, BBA-6.1-05, BBA-6.1-06, BBA-6.1-08, BBA-6.1-09: by default": {CookieConfig{Name: "__Host-Http-session", SameSite: "strict"}, false,
 			"__Host-Http-session=T; Path=/; HttpOnly; Secure; SameSite=Strict"},
 		"lax where it is configured": {CookieConfig{Name: "__Host-app", SameSite: "lax"}, false,
 			"__Host-app=T; Path=/; HttpOnly; Secure; SameSite=Lax"},
