@@ -54,8 +54,8 @@ var catalog = []Entry{
 	{"session_store_full", 503, "No room for sessions", "No further sign-in is possible at the moment. Try again later.", false},
 	{"provider_unavailable", 503, "The sign-in service does not answer", "The identity provider cannot be reached at the moment. Try again in a moment.", false},
 	{"shutting_down", 503, "Restarting", "This server is about to stop; another one takes over. Try again.", false},
-	{"loop", 508, "The request goes in circles", "The request came back to this server, which does not send it on again.", false},
 	{"upstream_timeout", 504, "The service takes too long", "The service behind this address did not answer in time.", false},
+	{"loop", 508, "The request goes in circles", "The request came back to this server, which does not send it on again.", false},
 }
 
 // byCode finds an entry of the catalog.

@@ -1,0 +1,177 @@
+package bff
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"cloakroom/bff/edge"
+	"cloakroom/proxy"
+	"cloakroom/session"
+)
+
+// app answers everything outside /bff: a route's upstream, or the app's own files.
+func (s *Server) app(w http.ResponseWriter, r *http.Request) error {
+	route, allow := s.table.Match(r)
+	switch {
+	case route != nil:
+		edge.From(r.Context()).Route = route.Config.Path
+		return s.proxied(w, r, route)
+	case preflight(r):
+		return answerPreflight(w)
+	case allow != nil:
+		return methodNotAllowed(allow)
+	case s.files == nil:
+		return &edge.Problem{Code: "not_found"}
+	}
+	edge.From(r.Context()).Route = "app"
+	s.files.ServeHTTP(w, r)
+	return nil
+}
+
+// proxied lets a request through to its route's upstream: cross-site check, session, access token, in the order of what each costs.
+func (s *Server) proxied(w http.ResponseWriter, r *http.Request, route *proxy.Route) error {
+	if preflight(r) {
+		return answerPreflight(w)
+	}
+	caller, err := s.admit(w, r, route)
+	if errors.Is(err, errAnswered) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	rec := edge.From(r.Context())
+	caller.Proto, caller.Host, caller.ClientIP, caller.RequestID = s.origin.Scheme, s.origin.Host, rec.ClientIP, rec.ID
+	route.Forward(w, r, caller)
+	return nil
+}
+
+// errAnswered means that the request has its answer already.
+var errAnswered = errors.New("answered")
+
+// admit decides on whose behalf a request goes to its route's upstream, or why it does not.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route) (proxy.Caller, error) {
+	crossing := edge.CrossingOf(r)
+	cfg := &route.Config
+	if cfg.Auth == "none" && !crossing.Upgrade {
+		return proxy.Caller{}, nil // the answer does not depend on the session, which is not even read
+	}
+	own, reason := edge.SameOrigin(crossing, s.origin, edge.CrossSiteRule{
+		WithoutMetadataSafe: cfg.WithoutFetchMetadata == "safe",
+		CrossSiteNavigation: cfg.CrossSiteNavigation && s.laxCookie,
+	})
+	switch {
+	case own && cfg.Auth == "none":
+		return proxy.Caller{}, nil // a socket of our own origin
+	case !own && cfg.Auth == "optional" && !crossing.Upgrade:
+		return proxy.Caller{}, nil // from another site everybody is anonymous
+	case !own:
+		return proxy.Caller{}, s.crossSite(w, r, cfg, reason)
+	}
+	sess, err := s.sessions.FromRequest(r)
+	if err == nil {
+		s.note(r, sess)
+		sess, err = s.fresh(w, r, sess)
+	}
+	switch {
+	case err == nil:
+		return proxy.Caller{Bearer: sess.Tokens.Access, Renew: s.renewer(sess)}, nil
+	case errors.Is(err, session.ErrNone) && cfg.Auth == "optional":
+		return proxy.Caller{}, nil
+	case errors.Is(err, session.ErrNone) && edge.Navigation(r):
+		return proxy.Caller{}, s.signInFirst(w, r)
+	}
+	return proxy.Caller{}, s.sessionProblem(err)
+}
+
+// fresh returns the session with an access token that is good for this request. A session that ended on the way takes its cookie along.
+func (s *Server) fresh(w http.ResponseWriter, r *http.Request, sess *session.Session) (*session.Session, error) {
+	newer, err := s.sessions.AccessToken(r.Context(), sess)
+	if errors.Is(err, session.ErrNone) {
+		s.sessions.ClearCookie(w)
+	}
+	return newer, err
+}
+
+// renewer is how the proxy gets another access token when the upstream refuses this one with 401.
+func (s *Server) renewer(sess *session.Session) func(context.Context) (string, bool) {
+	return func(ctx context.Context) (string, bool) {
+		newer, err := s.sessions.OtherToken(ctx, sess)
+		if err != nil || newer.Tokens.Access == sess.Tokens.Access {
+			return "", false
+		}
+		return newer.Tokens.Access, true
+	}
+}
+
+// signInFirst starts the sign-in that a navigation to a page needs. The cross-site check has passed: the user wanted this page, nobody else.
+func (s *Server) signInFirst(w http.ResponseWriter, r *http.Request) error {
+	target, reason := returnTo(r.URL.RequestURI())
+	if reason != "" {
+		target = "/"
+	}
+	p, err := s.provider("")
+	if err != nil {
+		return err
+	}
+	if err := s.startSignIn(w, r, p, newSignIn(), target); err != nil {
+		return err
+	}
+	return errAnswered
+}
+
+// crossSite answers a request that another site made. A navigation to a route of pages is bounced once, so that it arrives
+// again from our own origin, with the Strict cookie; everything else is refused, and a navigation gets a link to go on by the user's own hand.
+func (s *Server) crossSite(w http.ResponseWriter, r *http.Request, cfg *proxy.Config, reason string) error {
+	target, bad := returnTo(r.URL.RequestURI())
+	if cfg.CrossSiteNavigation && bad == "" && r.Method == http.MethodGet && edge.Navigation(r) && r.Header.Get("Sec-Fetch-Site") != "" {
+		if err := s.bounce(w, r, target); err != nil {
+			return err
+		}
+		return errAnswered
+	}
+	return s.refuseCrossSite(r, reason, target)
+}
+
+// refuseCrossSite is the answer to a request that did not prove to come from this origin.
+func (s *Server) refuseCrossSite(r *http.Request, reason, target string) error {
+	edge.From(r.Context()).Reason = reason
+	p := &edge.Problem{Code: "cross_site"}
+	if target != "" && edge.Navigation(r) {
+		p.Continue = target
+	}
+	return p
+}
+
+// own guards an endpoint of ours whose answer depends on the session.
+func (s *Server) own(next func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return edge.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		if preflight(r) {
+			return answerPreflight(w)
+		}
+		w.Header().Add("Vary", edge.VaryCrossing)
+		if ok, reason := edge.SameOrigin(edge.CrossingOf(r), s.origin, edge.CrossSiteRule{}); !ok {
+			return s.refuseCrossSite(r, reason, "")
+		}
+		return next(w, r)
+	})
+}
+
+// preflight reports whether r is a browser asking for another origin's sake (Fetch, "CORS-preflight request").
+func preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// answerPreflight allows nothing: no session, no upstream, no Access-Control header.
+func answerPreflight(w http.ResponseWriter) error {
+	noStore(w)
+	w.Header().Set("Vary", "Origin")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func methodNotAllowed(allow []string) error {
+	return &edge.Problem{Code: "method_not_allowed", Header: http.Header{"Allow": {strings.Join(allow, ", ")}}}
+}

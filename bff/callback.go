@@ -1,0 +1,117 @@
+package bff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"cloakroom/bff/edge"
+	"cloakroom/bff/provider"
+	"cloakroom/session"
+)
+
+// callback answers GET /bff/callback, where the provider sends the browser back: it spends the code, starts the session and moves on
+// to the page where the sign-in began.
+//
+// Its order is what keeps it safe: the login cookie proves that this browser began the sign-in, the store gives the state
+// to one request alone, and only then the code is spent, once.
+func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return s.refuse(r, "bad_query", loginPath, err)
+	}
+	states := q["state"]
+	if len(states) != 1 || states[0] == "" {
+		return s.refuse(r, "state_missing", loginPath, nil)
+	}
+	state := states[0]
+	l, ok := s.logins.get(r, state)
+	if !ok {
+		return s.refuse(r, "login_cookie_missing", loginPath, nil) // another browser's, replayed long ago, or too late
+	}
+	again := loginURL(l.ReturnTo, l.Provider)
+	if l.Done {
+		return s.bounceTo(w, r, l.ReturnTo)
+	}
+	p, ok := s.providers[l.Provider]
+	if !ok {
+		return s.refuse(r, "provider_unknown", loginPath, nil) // it was removed from the configuration meanwhile
+	}
+	mine, err := s.sessions.Claim(r.Context(), state)
+	if err != nil {
+		return s.storeProblem(err) // the code is not spent: the same URL works once the store is back
+	}
+	if !mine {
+		return s.bounceTo(w, r, l.ReturnTo) // the same callback again, while or after the first one did the work
+	}
+	id, err := p.Callback(r.Context(), q, l.SignIn)
+	if err != nil {
+		s.logins.clear(w, state)
+		return s.callbackProblem(r, again, err)
+	}
+	return s.signedIn(w, r, l, id)
+}
+
+// signedIn starts the session of id, ends the one that it replaces, and answers with the bounce page: a redirect would arrive without
+// the Strict cookie that it has just set.
+func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *provider.Identity) error {
+	sess := newSession(l, id)
+	sess.Browser, sess.Address = browserName(r.UserAgent()), addressPrefix(edge.From(r.Context()).ClientIP)
+	again := loginURL(l.ReturnTo, l.Provider)
+	switch err := s.sessions.Start(r.Context(), w, sess); {
+	case errors.Is(err, session.ErrEnded):
+		s.logins.clear(w, l.SignIn.State)
+		s.revoker.add(sess)
+		return s.refuse(r, "signed_out_meanwhile", again, err)
+	case errors.Is(err, session.ErrTooLarge):
+		s.logins.clear(w, l.SignIn.State)
+		s.revoker.add(sess)
+		return s.refuse(r, "session_too_large", again, err)
+	case err != nil:
+		s.revoker.add(sess)
+		return s.storeProblem(err)
+	}
+	if old, ok := l.replaced(); ok {
+		if err := s.sessions.End(r.Context(), old, "replaced"); err != nil {
+			// The old ticket would stay good. Better no sign-in than two.
+			s.sessions.ClearCookie(w)
+			end := s.sessions.End(context.WithoutCancel(r.Context()), sess.ID(), "replace_failed")
+			return s.storeProblem(errors.Join(fmt.Errorf("end the replaced session: %w", err), end))
+		}
+	}
+	s.note(r, sess)
+	s.event(r, edge.EventSignIn, slog.String("provider", l.Provider))
+	l.Done = true
+	if err := s.logins.set(w, l, replayLife); err != nil {
+		return fmt.Errorf("keep the login cookie: %w", err)
+	}
+	return s.bounceTo(w, r, l.ReturnTo)
+}
+
+// callbackProblem turns what went wrong at the provider into a page with a way to try again.
+func (s *Server) callbackProblem(r *http.Request, again string, err error) error {
+	if refusal, ok := errors.AsType[*provider.Refusal](err); ok {
+		return s.refuse(r, refusal.Reason, again, err)
+	}
+	return s.providerProblem(err)
+}
+
+// refuse records a refused sign-in with its reason, which the user does not see, and answers with a page to try again from.
+func (s *Server) refuse(r *http.Request, reason, again string, err error) error {
+	s.metrics.signInRefused(reason)
+	s.event(r, edge.EventSignInRefused, slog.String("reason", reason), slog.String("err", errString(err)))
+	edge.From(r.Context()).Reason = reason
+	return &edge.Problem{Code: "sign_in_refused", Login: again, Err: err}
+}
+
+// newSession is what the store will hold of an identity.
+func newSession(l login, id *provider.Identity) *session.Session {
+	return &session.Session{
+		Provider: l.Provider, Issuer: id.Issuer, Subject: id.Subject, ProviderSession: id.ProviderSession,
+		Nonce: l.SignIn.Nonce, ACR: id.ACR, IssuedAt: id.IssuedAt, AuthTime: id.AuthTime,
+		Claims: id.Claims, Roles: id.Roles, Tokens: session.Tokens(id.Tokens),
+	}
+}

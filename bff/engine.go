@@ -1,0 +1,117 @@
+package bff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"cloakroom/bff/edge"
+	"cloakroom/bff/provider"
+	"cloakroom/bff/static"
+	"cloakroom/proxy"
+	"cloakroom/session"
+)
+
+// refresh is the session engine's way to the provider: one call, its answer in the engine's words.
+func (s *Server) refresh(ctx context.Context, sess *session.Session) (session.Refreshed, error) {
+	p, ok := s.providers[sess.Provider]
+	if !ok {
+		return session.Refreshed{}, fmt.Errorf("%w: provider %q is no longer configured", session.ErrUnsent, sess.Provider)
+	}
+	id, err := p.Refresh(ctx, sess.Tokens.Refresh, provider.Previous{
+		Subject: sess.Subject, Nonce: sess.Nonce, AuthTime: sess.AuthTime,
+	})
+	switch {
+	case errors.Is(err, provider.ErrInvalidGrant):
+		return session.Refreshed{}, fmt.Errorf("%w: %w", session.ErrInvalidGrant, err)
+	case errors.Is(err, provider.ErrUnsent):
+		return session.Refreshed{}, fmt.Errorf("%w: %w", session.ErrUnsent, err)
+	case err != nil:
+		return session.Refreshed{}, err
+	}
+	return session.Refreshed{
+		Tokens: session.Tokens(id.Tokens), Identity: id.Subject != "", Claims: id.Claims, Roles: id.Roles,
+	}, nil
+}
+
+// ended hears of every session that this process ended: it is counted, logged, and its tokens are revoked where they are known.
+func (s *Server) ended(sess *session.Session, reason string) {
+	s.metrics.sessionEnded(reason)
+	attrs := []slog.Attr{slog.String("reason", reason)}
+	if sess != nil {
+		attrs = append(attrs, slog.String("session", sess.ID().Short()), slog.String("provider", sess.Provider))
+		if reason != "invalid_grant" && reason != "refresh_interrupted" { // those tokens are dead already
+			s.revoker.add(sess)
+		}
+	}
+	edge.Event(context.Background(), s.log, endEvent(reason), attrs...)
+}
+
+// endEvent is the event of an end. A token that had to be sent twice and was then refused is what operators want to hear of by name.
+func endEvent(reason string) string {
+	switch reason {
+	case "refresh_interrupted":
+		return edge.EventRefreshTokenReuse
+	case "invalid_grant":
+		return edge.EventRefreshFailed
+	}
+	return edge.EventSessionEnded
+}
+
+// longestProviderTimeout bounds how long a refresh may take at any provider.
+func (s *Server) longestProviderTimeout() time.Duration {
+	var longest time.Duration
+	for _, cfg := range s.cfg.Providers {
+		longest = max(longest, cfg.Timeout)
+	}
+	return longest
+}
+
+func newSignIn() provider.SignIn { return provider.NewSignIn() }
+
+// upstreamFailed is the answer when a route's upstream did not give one. Nothing of the upstream shows in it.
+func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
+	edge.Answer(w, r, upstreamProblem(err))
+}
+
+// upstreamProblem is the pure part of upstreamFailed.
+func upstreamProblem(err error) error {
+	code := "upstream_failed"
+	for _, known := range []struct {
+		err  error
+		code string
+	}{
+		{proxy.ErrClientGone, "client_gone"},
+		{proxy.ErrBodyTooLarge, "body_too_large"},
+		{proxy.ErrBodyTimeout, "request_timeout"},
+		{proxy.ErrUpstreamTimeout, "upstream_timeout"},
+		{proxy.ErrResponseTooLarge, "upstream_too_large"},
+		{proxy.ErrUpgradeRefused, "bad_upgrade"},
+		{proxy.ErrBadRequest, "bad_request"},
+		{proxy.ErrLoop, "loop"},
+	} {
+		if errors.Is(err, known.err) {
+			code = known.code
+			break
+		}
+	}
+	return &edge.Problem{Code: code, Err: err}
+}
+
+// filesFailed is the answer where the app's own files have none.
+func (s *Server) filesFailed(w http.ResponseWriter, r *http.Request, err error) {
+	p := &edge.Problem{Code: "not_found", Err: err}
+	switch {
+	case errors.Is(err, static.ErrMethod):
+		p.Code, p.Header = "method_not_allowed", http.Header{"Allow": {"GET, HEAD"}}
+	case errors.Is(err, static.ErrDevServer):
+		p.Code, p.Detail = "upstream_failed", "The development server does not answer. Start it, then reload."
+	}
+	edge.Answer(w, r, p)
+}
+
+// observeUpstream notes how long the upstream took, which the access log and the metrics tell apart from our own share.
+func observeUpstream(r *http.Request, d time.Duration) { edge.From(r.Context()).Upstream += d }

@@ -1,0 +1,412 @@
+package bff
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloakroom/bff/idp"
+	"cloakroom/configs"
+	"cloakroom/proxy"
+)
+
+// house is a whole server in this process: a provider that signs real tokens, an upstream that echoes, the memory store.
+type house struct {
+	t        *testing.T
+	server   *Server
+	origin   string // http://localhost:port
+	admin    string // http://127.0.0.1:port
+	idp      *idp.Server
+	upstream *echo
+	log      *syncBuffer
+	stop     func() error // drains, and returns what Run returned
+}
+
+// newHouse starts one and waits until it is ready; change may alter the configuration before.
+func newHouse(t *testing.T, change func(*configs.Config)) *house {
+	t.Helper()
+	h := newHouseUnready(t, change)
+	h.eventually("ready", func() bool { return h.get(h.admin+"/readyz").StatusCode == http.StatusOK })
+	return h
+}
+
+// newHouseUnready waits for the provider only.
+func newHouseUnready(t *testing.T, change func(*configs.Config)) *house {
+	t.Helper()
+	public, admin := listen(t), listen(t)
+	h := &house{t: t, log: new(syncBuffer), upstream: newEcho(t)}
+	h.origin = "http://localhost:" + port(public)
+	h.admin = "http://127.0.0.1:" + port(admin)
+	var err error
+	h.idp, err = idp.Start("127.0.0.1:0", idp.Options{Clients: []idp.Client{{
+		ID: "spa", Secret: "m7Qv2kXw9RtB4nLzD1sYhJ6p", RedirectURIs: []string{h.origin + "/bff/callback"},
+		PostLogoutRedirectURIs: []string{h.origin + logoutPath}, BackchannelLogoutURI: h.origin + "/bff/backchannel",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.idp.Close() })
+	cfg := h.config(t)
+	if change != nil {
+		change(cfg)
+	}
+	h.server, err = New(cfg, Options{Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.run(public, admin)
+	return h
+}
+
+// config is a small, valid configuration.
+func (h *house) config(t *testing.T) *configs.Config {
+	t.Helper()
+	cfg, err := configs.Parse("test.yaml", []byte(`
+server: {public_url: "`+h.origin+`"}
+providers:
+  main: {issuer: "`+h.idp.Issuer()+`", client_id: spa, client_secret: m7Qv2kXw9RtB4nLzD1sYhJ6p, scopes: [openid, profile, email, offline_access], roles_claim: groups}
+session: {store: memory, secrets: ["iQm2xV0bSsg7y1KcRr3nDh9wUeTf6aZpLjXo4vBq"]}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	route := func(path string, change func(*proxy.Config)) {
+		rt := proxy.Config{Path: path, Upstream: h.upstream.URL, Auth: "required", WithoutFetchMetadata: "refuse",
+			Timeout: 5 * time.Second, Idle: 5 * time.Second, Request: proxy.RequestConfig{MaxBody: 1 << 10}}
+		if change != nil {
+			change(&rt)
+		}
+		cfg.Routes = append(cfg.Routes, rt)
+	}
+	route("/api/", nil)
+	route("/optional/", func(c *proxy.Config) { c.Auth = "optional" })
+	route("/public/", func(c *proxy.Config) { c.Auth = "none" })
+	route("/pages/", func(c *proxy.Config) { c.CrossSiteNavigation = true })
+	route("/get-only", func(c *proxy.Config) { c.Methods = []string{"GET"} })
+	return cfg
+}
+
+func (h *house) run(public, admin net.Listener) {
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer h.server.close()
+		done <- h.server.serve(context.Background(), stop, public, admin)
+	}()
+	h.stop = sync.OnceValue(func() error { close(stop); return <-done })
+	h.t.Cleanup(func() { h.stop() })
+	h.eventually("the provider is known", func() bool { return h.server.providers["main"].Ready() == nil })
+}
+
+// raw sends bytes as they are and returns what came back.
+func (h *house) raw(request string) string {
+	h.t.Helper()
+	conn, err := net.Dial("tcp", strings.Replace(strings.TrimPrefix(h.origin, "http://"), "localhost", "127.0.0.1", 1))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	io.WriteString(conn, request)
+	got, _ := io.ReadAll(conn)
+	return string(got)
+}
+
+// eventually waits for something that another goroutine is about to bring about.
+func (h *house) eventually(what string, ok func() bool) {
+	h.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("it never happened: %s\n%s", what, h.log)
+		}
+	}
+}
+
+// get is a request without a browser around it.
+func (h *house) get(url string) *http.Response {
+	h.t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	body, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return res
+}
+
+// events are the security events of a name in the log so far.
+func (h *house) events(name string) (found []map[string]any) {
+	for line := range strings.Lines(h.log.String()) {
+		var rec map[string]any
+		if json.Unmarshal([]byte(line), &rec) == nil && rec["event"] == name {
+			found = append(found, rec)
+		}
+	}
+	return found
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func port(l net.Listener) string {
+	_, p, _ := net.SplitHostPort(l.Addr().String())
+	return p
+}
+
+// browser is a cookie jar and the headers that a browser writes.
+type browser struct {
+	*house
+	jar    http.CookieJar
+	client *http.Client
+}
+
+// answer is a response with its body read.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (h *house) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &browser{house: h, jar: jar, client: &http.Client{Jar: jar, Timeout: 20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// do sends a request with headers given as name, value, ….
+func (b *browser) do(method, target string, body io.Reader, headers ...string) answer {
+	b.t.Helper()
+	if strings.HasPrefix(target, "/") {
+		target = b.origin + target
+	}
+	req, err := http.NewRequest(method, target, body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
+	res, err := b.client.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return answer{res, string(text)}
+}
+
+// fetch is a script's request of our own page.
+func (b *browser) fetch(method, target string, headers ...string) answer {
+	b.t.Helper()
+	return b.do(method, target, nil, append([]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}, headers...)...)
+}
+
+// visit is a top-level navigation that site says where from.
+func (b *browser) visit(target, site string) answer {
+	b.t.Helper()
+	return b.do("GET", target, nil, navigation(site)...)
+}
+
+func navigation(site string) []string {
+	return []string{"Sec-Fetch-Site", site, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", "text/html"}
+}
+
+// authorize starts a sign-in and walks through the provider as far as the URL of the callback.
+func (b *browser) authorize(loginURL string) (callback string) {
+	b.t.Helper()
+	res := b.visit(loginURL, "none")
+	if res.StatusCode != http.StatusSeeOther {
+		b.t.Fatalf("GET %s: %d %s", loginURL, res.StatusCode, res.body)
+	}
+	location := res.Header.Get("Location")
+	for range 8 {
+		res = b.visit(location, "cross-site")
+		if form := formAction.FindStringSubmatch(res.body); form != nil && res.StatusCode == http.StatusOK {
+			action, _ := url.Parse(strings.ReplaceAll(form[1], "&amp;", "&"))
+			base, _ := url.Parse(location)
+			res = b.do("POST", base.ResolveReference(action).String(), strings.NewReader(hiddenFields(res.body)+"&user=ada"),
+				append(navigation("same-origin"), "Content-Type", "application/x-www-form-urlencoded", "Origin", b.idp.Issuer())...)
+		}
+		location = res.Header.Get("Location")
+		if strings.HasPrefix(location, b.origin+"/bff/callback") {
+			return location
+		}
+		if location == "" {
+			b.t.Fatalf("the provider stopped at %s: %d\n%s", res.Request.URL, res.StatusCode, res.body)
+		}
+		if strings.HasPrefix(location, "/") {
+			location = b.idp.Issuer() + location
+		}
+	}
+	b.t.Fatal("the provider goes in circles")
+	return ""
+}
+
+// signIn is the whole way, ending on the bounce page.
+func (b *browser) signIn(loginURL string) answer {
+	b.t.Helper()
+	res := b.visit(b.authorize(loginURL), "cross-site")
+	if res.StatusCode != http.StatusOK || refreshTo(res) == "" {
+		b.t.Fatalf("callback: %d\n%s\n%s", res.StatusCode, res.body, b.log)
+	}
+	return res
+}
+
+// user is what GET /bff/user says.
+func (b *browser) user() (u userAnswer) {
+	b.t.Helper()
+	res := b.fetch("GET", "/bff/user")
+	if res.StatusCode != http.StatusOK {
+		b.t.Fatalf("GET /bff/user: %d %s", res.StatusCode, res.body)
+	}
+	if err := json.Unmarshal([]byte(res.body), &u); err != nil {
+		b.t.Fatal(err)
+	}
+	return u
+}
+
+// cookie is the value that the jar holds for the app.
+func (b *browser) cookie(name string) string {
+	u, _ := url.Parse(strings.Replace(b.origin, "http://", "https://", 1)) // the jar keeps Secure cookies for https
+	for _, c := range b.jar.Cookies(u) {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+var (
+	formAction = regexp.MustCompile(`<form[^>]*action="([^"]*)"`)
+	hidden     = regexp.MustCompile(`<input[^>]*type="hidden"[^>]*name="([^"]*)"[^>]*value="([^"]*)"`)
+	metaTo     = regexp.MustCompile(`<meta http-equiv="refresh" content="0;\s*url=([^"]*)"`)
+)
+
+func hiddenFields(page string) string {
+	v := url.Values{}
+	for _, m := range hidden.FindAllStringSubmatch(page, -1) {
+		v.Set(m[1], m[2])
+	}
+	return v.Encode()
+}
+
+// refreshTo is where a bounce page leads.
+func refreshTo(a answer) string {
+	m := metaTo.FindStringSubmatch(a.body)
+	if m == nil {
+		return ""
+	}
+	return strings.NewReplacer("&amp;", "&", "&#43;", "+", "&#39;", "'").Replace(m[1])
+}
+
+// echo is an upstream that answers with what it got.
+type echo struct {
+	*httptest.Server
+	mu      sync.Mutex
+	hits    []*http.Request
+	held    chan struct{} // a request waits until it is closed, having closed entered
+	entered chan struct{}
+}
+
+func newEcho(t *testing.T) *echo {
+	e := new(echo)
+	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.mu.Lock()
+		e.hits = append(e.hits, r)
+		held, entered := e.held, e.entered
+		e.held, e.entered = nil, nil
+		e.mu.Unlock()
+		if held != nil {
+			close(entered)
+			<-held
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]any{"method": r.Method, "target": r.RequestURI})
+	}))
+	t.Cleanup(e.Close)
+	return e
+}
+
+// hold makes the next request wait: entered is closed when it is there, and it goes on when release is closed.
+func (e *echo) hold() (entered, release chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.held, e.entered = make(chan struct{}), make(chan struct{})
+	return e.entered, e.held
+}
+
+// last is the newest request, nil without one.
+func (e *echo) last() *http.Request {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.hits) == 0 {
+		return nil
+	}
+	return e.hits[len(e.hits)-1]
+}
+
+func (e *echo) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.hits)
+}
+
+// syncBuffer is a log that is read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+func (s *syncBuffer) String() string { s.mu.Lock(); defer s.mu.Unlock(); return s.b.String() }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func mustURL(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// answerField is one text member of a JSON answer.
+func answerField(t *testing.T, a answer, name string) string {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(a.body), &m); err != nil {
+		t.Fatalf("%d: %v\n%s", a.StatusCode, err, a.body)
+	}
+	s, _ := m[name].(string)
+	return s
+}

@@ -1,0 +1,104 @@
+package bff
+
+import (
+	"net/http"
+	"net/url"
+
+	"cloakroom/bff/edge"
+	"cloakroom/bff/provider"
+	"cloakroom/session"
+)
+
+// login answers GET /bff/login: it starts a sign-in and sends the browser to the provider.
+//
+// Only a top-level navigation may start one: a script or a frame would leave cookies behind and go nowhere. A navigation that another site
+// started is bounced once, so that the Strict session cookie arrives and the sign-in knows which session it replaces.
+func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
+	if !edge.Navigation(r) {
+		return &edge.Problem{Code: "not_a_navigation", Login: loginPath}
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badLogin("The query is not valid.", err)
+	}
+	for name, values := range q {
+		if len(values) > 1 {
+			return badLogin("A parameter was given more than once.", errDuplicate(name))
+		}
+	}
+	target, reason := returnTo(q.Get("return_to"))
+	if reason != "" {
+		return &edge.Problem{Code: "bad_return_to", Detail: "return_to must be a path on this origin: " + reason + ".", Login: loginPath}
+	}
+	if r.Header.Get("Sec-Fetch-Site") == "cross-site" || r.Header.Get("Sec-Fetch-Site") == "same-site" {
+		// Another site chose return_to. It may lead to the app's pages, but a sign-in must not become the way to make
+		// a signed-in request to an API from afar.
+		if !s.isPage(target) {
+			return &edge.Problem{Code: "bad_return_to", Detail: "From another site return_to may only lead to a page of the app.", Login: loginPath}
+		}
+		return s.bounce(w, r, r.URL.RequestURI())
+	}
+	p, err := s.provider(q.Get("provider"))
+	if err != nil {
+		return err
+	}
+	signIn := provider.NewSignIn()
+	if err := provider.ParseSignIn(q, &signIn); err != nil {
+		return badLogin(err.Error(), err)
+	}
+	return s.startSignIn(w, r, p, signIn, target)
+}
+
+// startSignIn remembers the sign-in in its cookie and redirects to the provider. The request must be a top-level navigation.
+func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, p *provider.Provider, signIn provider.SignIn, target string) error {
+	location, err := p.AuthURL(signIn)
+	if err != nil {
+		return s.providerProblem(err)
+	}
+	replaces := s.sessions.CookieID(r)
+	if s.logins.makeRoom(w, r) && replaces == "" {
+		// A sign-in succeeded a moment ago and its session cookie is not here: this browser refuses it, and
+		// another round would end the same way.
+		return s.cookieHelp(w, r)
+	}
+	l := login{SignIn: signIn, Provider: p.Name(), ReturnTo: target, Replaces: replaces}
+	if err := s.logins.set(w, l, loginLife); err != nil {
+		return badLogin("The parameters are too long together.", err)
+	}
+	noStore(w)
+	w.Header().Set("Location", location) // not http.Redirect, which rewrites what it is given and adds a body
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// provider returns the named provider, or the default one.
+func (s *Server) provider(name string) (*provider.Provider, error) {
+	if name == "" {
+		name = s.defaultProvider
+	}
+	p, ok := s.providers[name]
+	if !ok {
+		return nil, badLogin("There is no such provider.", nil)
+	}
+	return p, nil
+}
+
+// isPage reports whether a navigation to target shows a page of the app, rather than what a route's upstream answers. Routes of pages say so.
+func (s *Server) isPage(target string) bool {
+	u, err := url.Parse(target)
+	if err != nil {
+		return false
+	}
+	route, allow := s.table.Match(&http.Request{Method: http.MethodGet, URL: u})
+	if route == nil {
+		return allow == nil // nothing of a route there: the app's own files
+	}
+	return route.Config.CrossSiteNavigation || route.Config.Auth == "none"
+}
+
+func badLogin(detail string, err error) error {
+	return &edge.Problem{Code: "bad_login_request", Detail: detail, Login: loginPath, Err: err}
+}
+
+// replaced is the session that the sign-in l ends, if any.
+func (l login) replaced() (session.ID, bool) { return l.Replaces, l.Replaces != "" }

@@ -1,0 +1,75 @@
+package bff
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"cloakroom/bff/edge"
+)
+
+// metrics are the server's numbers for Prometheus. No label has a value that a client chooses: routes are patterns, reasons and
+// kinds are constants.
+type metrics struct {
+	registry  *prometheus.Registry
+	requests  *prometheus.CounterVec
+	own       *prometheus.HistogramVec
+	upstream  *prometheus.HistogramVec
+	started   prometheus.Counter
+	endings   *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	refreshes *prometheus.CounterVec
+	store     prometheus.Counter
+	providers *prometheus.CounterVec
+}
+
+// newMetrics makes a registry of its own, so that nothing else shows up in it.
+func newMetrics(version string) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "cloakroom", Name: name, Help: help}, labels)
+	}
+	seconds := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "cloakroom", Name: name, Help: help, Buckets: buckets}, []string{"route"})
+	}
+	m := &metrics{
+		registry:  prometheus.NewRegistry(),
+		requests:  counter("requests_total", "Requests answered, by route pattern and status.", "route", "status"),
+		own:       seconds("own_seconds", "Time in Cloakroom itself, without the upstream's.", []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, 1}),
+		upstream:  seconds("upstream_seconds", "Time until the upstream's response headers.", prometheus.DefBuckets),
+		started:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "sessions_started_total", Help: "Sessions started."}),
+		endings:   counter("sessions_ended_total", "Sessions ended by this process, by reason.", "reason"),
+		refused:   counter("sign_ins_refused_total", "Sign-ins refused at the callback, by reason.", "reason"),
+		refreshes: counter("refreshes_total", "Refreshes of access tokens, by result.", "result"),
+		store:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "store_errors_total", Help: "Requests that the session store failed."}),
+		providers: counter("provider_errors_total", "Failed calls to a provider, by kind.", "provider", "kind"),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
+	info.Set(1)
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.store, m.providers, info,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// count is called once for every request, when it is answered.
+func (m *metrics) count(rec *edge.Record, _ *http.Request, res edge.Result) {
+	route := rec.Route
+	if route == "" {
+		route = "none" // refused before a route was chosen
+	}
+	m.requests.WithLabelValues(route, strconv.Itoa(res.Status)).Inc()
+	m.own.WithLabelValues(route).Observe((res.Duration - rec.Upstream).Seconds())
+	if rec.Upstream > 0 {
+		m.upstream.WithLabelValues(route).Observe(rec.Upstream.Seconds())
+	}
+}
+
+func (m *metrics) sessionStarted()             { m.started.Inc() }
+func (m *metrics) sessionEnded(reason string)  { m.endings.WithLabelValues(reason).Inc() }
+func (m *metrics) signInRefused(reason string) { m.refused.WithLabelValues(reason).Inc() }
+func (m *metrics) refreshed(result string)     { m.refreshes.WithLabelValues(result).Inc() }
+func (m *metrics) storeError()                 { m.store.Inc() }
+func (m *metrics) providerError(name, kind string) {
+	m.providers.WithLabelValues(name, kind).Inc()
+}

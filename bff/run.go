@@ -1,0 +1,113 @@
+package bff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+var errDraining = errors.New("draining")
+
+// closeGrace bounds what is left to do after the last request: refreshes under way, revocations that wait.
+const closeGrace = 5 * time.Second
+
+// Run listens and serves until stop is closed, then drains: readiness says no first, requests in flight finish within server.shutdown_grace,
+// and refreshes under way write what they got. It returns nil after a clean stop. When ctx ends, it ends at once. A Server runs once.
+func (s *Server) Run(ctx context.Context, stop <-chan struct{}) error {
+	defer s.close()
+	public, err := net.Listen("tcp", s.cfg.Server.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on server.listen: %w\nIs another process using the address? Port 0 takes a free one.", err)
+	}
+	defer public.Close()
+	var admin net.Listener
+	if s.cfg.Server.AdminListen != "off" {
+		if admin, err = net.Listen("tcp", s.cfg.Server.AdminListen); err != nil {
+			return fmt.Errorf("listen on server.admin_listen: %w\nIs another process using the address? Port 0 takes a free one.", err)
+		}
+		defer admin.Close()
+	}
+	return s.serve(ctx, stop, public, admin)
+}
+
+func (s *Server) serve(ctx context.Context, stop <-chan struct{}, public, admin net.Listener) error {
+	background, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for _, p := range s.providers {
+		wg.Go(func() { p.Run(background) })
+	}
+	failed := make(chan error, 2)
+	start := func(name string, srv *http.Server, l net.Listener) {
+		s.log.Info("listening", "listener", name, "address", l.Addr().String())
+		wg.Go(func() {
+			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve %s: %w", name, err)
+			}
+		})
+	}
+	pub := s.httpServer(background, s.Handler())
+	start("public", pub, public)
+	defer pub.Close()
+	if admin != nil {
+		adm := s.httpServer(background, s.AdminHandler())
+		adm.ReadTimeout, adm.WriteTimeout = 10*time.Second, 30*time.Second
+		start("admin", adm, admin)
+		defer adm.Close() // last, so that readiness can be read while the rest drains
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-stop:
+	}
+	return s.drain(ctx, pub)
+}
+
+// drain says "not ready", stops listening, and waits for the requests in flight.
+func (s *Server) drain(ctx context.Context, pub *http.Server) error {
+	s.draining.Store(true)
+	s.log.Info("draining", "grace", s.cfg.Server.ShutdownGrace.String())
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Server.ShutdownGrace)
+	defer cancel()
+	if err := pub.Shutdown(ctx); err != nil {
+		// Streams do not finish by themselves; they are cut now, which their clients know how to handle.
+		s.log.Warn("requests were still running at the end of the grace and are cut off")
+		return nil
+	}
+	s.log.Info("drained")
+	return nil
+}
+
+// httpServer has every limit that net/http leaves open by default. Bodies have theirs where they are read: see limitTime, and a
+// route's idle.
+func (s *Server) httpServer(base context.Context, h http.Handler) *http.Server {
+	cfg := s.cfg.Server
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: cfg.ReadHeaderTimeout, IdleTimeout: cfg.IdleTimeout, MaxHeaderBytes: int(cfg.MaxHeader),
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong on the wire
+		BaseContext:                  func(net.Listener) context.Context { return base },
+		DisableGeneralOptionsHandler: true, // OPTIONS * meets the chain like everything else
+	}
+}
+
+// close lets go of what New made, in the order in which it depends on each other.
+func (s *Server) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	if err := s.sessions.Close(ctx); err != nil {
+		s.log.Error("refreshes were still under way", "error", err)
+	}
+	s.revoker.close(ctx)
+	s.table.Close()
+	if err := s.store.Close(); err != nil {
+		s.log.Error("close session store", "error", err)
+	}
+}
