@@ -116,9 +116,6 @@ func (c Config) validateProviders(report func(key, problem string)) {
 func (c Config) validateRoutes(report func(key, problem string)) {
 	for i, r := range c.Routes {
 		key := fmt.Sprintf("routes[%d].", i)
-		if r.CrossSiteNavigation && c.Session.Cookie.SameSite != "lax" {
-			report(key+"cross_site_navigation", "needs session.cookie.same_site: lax; a strict cookie does not come along from other sites")
-		}
 		if r.WithoutFetchMetadata == "safe" && c.Session.Cookie.SameSite != "strict" {
 			report(key+"without_fetch_metadata", "safe needs session.cookie.same_site: strict, which then is all that keeps other sites out")
 		}
