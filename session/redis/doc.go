@@ -24,6 +24,11 @@
 // Create, Update and End announce themselves in the same script on the channel <prefix>:announce, as
 // "<session ID> <version>", with version 0 for an end. Touches and indexes are not announced: they change no session.
 //
+// # Reading
+//
+// A read is one GET on a connection of the pool. When many are under way at once they are sent together, on one
+// connection more, which halves their processor time; read.go says how that fails no read that would have succeeded alone.
+//
 // # Time
 //
 // Expiries are times of the caller's clock, judged by the clock of Redis: keep both in step. Each call, with its dials
