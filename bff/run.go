@@ -13,6 +13,9 @@ import (
 
 var errDraining = errors.New("draining")
 
+// addressHint is the second line of an error that the operator can mend.
+const addressHint = "see whether another process has the address; port 0 takes a free one"
+
 // closeGrace bounds what is left to do after the last request: refreshes under way, revocations that wait.
 const closeGrace = 5 * time.Second
 
@@ -22,13 +25,13 @@ func (s *Server) Run(ctx context.Context, stop <-chan struct{}) error {
 	defer s.close()
 	public, err := net.Listen("tcp", s.cfg.Server.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on server.listen: %w\nIs another process using the address? Port 0 takes a free one.", err)
+		return fmt.Errorf("listen on server.listen: %w\n%s", err, addressHint)
 	}
 	defer public.Close()
 	var admin net.Listener
 	if s.cfg.Server.AdminListen != "off" {
 		if admin, err = net.Listen("tcp", s.cfg.Server.AdminListen); err != nil {
-			return fmt.Errorf("listen on server.admin_listen: %w\nIs another process using the address? Port 0 takes a free one.", err)
+			return fmt.Errorf("listen on server.admin_listen: %w\n%s", err, addressHint)
 		}
 		defer admin.Close()
 	}
