@@ -122,7 +122,10 @@ func onOwn(t *testing.T, o stack.Options) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Program, o.Dir, o.Corpus = program, t.TempDir(), shared.corpus
+	o.Program, o.Dir = program, t.TempDir()
+	if o.Corpus == nil {
+		o.Corpus = shared.corpus
+	}
 	ctx := deadline(t)
 	s, err := stack.Start(ctx, o)
 	if err != nil {

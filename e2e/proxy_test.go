@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -95,10 +96,15 @@ func TestAnUpstreamThatFails(t *testing.T) {
 	if a, err := b.Fetch(s.ctx, "GET", "/api/abort", ""); err == nil {
 		t.Errorf("a broken-off answer arrived as a whole: %d %q", a.Status, a.Body)
 	}
-	for _, status := range []int{404, 418, 500, 503} {
-		s.get(b, map[int]string{404: "/api/status/404", 418: "/api/status/418", 500: "/api/status/500", 503: "/api/status/503"}[status], status)
+	for _, status := range []int{404, 418, 500, 503} { // the upstream's own answers pass
+		s.get(b, fmt.Sprint("/api/status/", status), status)
 	}
 	s.get(b, "/api/big", 200)
+	dead := s.get(b, "/dead/x", 502)
+	s.problem(dead, "upstream_failed")
+	if strings.Contains(dead.Body, "127.0.0.1") || strings.Contains(dead.Body, "refused") {
+		t.Errorf("the answer tells about the upstream: %s", dead.Body)
+	}
 }
 
 // CSRF-01..03, BBA-6.1-13, CSRF-10: what another site, a sibling or nobody in particular sends with the user's cookie is refused

@@ -16,23 +16,25 @@ import (
 
 type options struct{ pairs, requests, connections int }
 
-// side is one of the two that are compared.
+// side is one of those that are compared.
 type side struct {
+	name    string
 	pid     int
 	url     string
 	host    string
 	cookie  string
 	samples []float64 // microseconds of CPU per request
+	rate    float64   // requests per second of wall time, of the last run
 }
 
 // bench is a running comparison.
 type bench struct {
 	options
-	dir             string
-	self            string
-	stack           *stack.Stack
-	processes       []*stack.Process
-	cloakroom, bare side
+	dir       string
+	self      string
+	stack     *stack.Stack
+	processes []*stack.Process
+	sides     []*side // Cloakroom first
 }
 
 // start builds and starts everything and signs in.
@@ -61,12 +63,17 @@ func start(ctx context.Context, o options) (b *bench, err error) {
 	if err != nil {
 		return b, err
 	}
-	bare, bareAddress, err := b.launch(ctx, "bare", barePath, "-upstream", "http://"+upstreamAddress)
-	if err != nil {
+	if err := b.startCloakroom(ctx, program, upstreamAddress); err != nil {
 		return b, err
 	}
-	b.bare = side{pid: bare.Pid(), url: "http://" + bareAddress + "/api/orders", host: bareAddress}
-	return b, b.startCloakroom(ctx, program, upstreamAddress)
+	for name, args := range map[string][]string{"bare": nil, "bare with BufferPool": {"-pool"}} {
+		p, address, err := b.launch(ctx, name, barePath, append(args, "-upstream", "http://"+upstreamAddress)...)
+		if err != nil {
+			return b, err
+		}
+		b.sides = append(b.sides, &side{name: name, pid: p.Pid(), url: "http://" + address + "/api/orders", host: address})
+	}
+	return b, nil
 }
 
 // startCloakroom starts one replica with its log on, into a file, and signs a user in.
@@ -93,10 +100,10 @@ func (b *bench) startCloakroom(ctx context.Context, program, upstreamAddress str
 	if browser.Ticket() == "" {
 		return errors.New("sign in: no ticket")
 	}
-	b.cloakroom = side{
-		pid: r.Pid(), url: "http://" + r.Address + "/api/orders", host: strings.TrimPrefix(s.PublicURL, "http://"),
+	b.sides = []*side{{
+		name: "cloakroom", pid: r.Pid(), url: "http://" + r.Address + "/api/orders", host: strings.TrimPrefix(s.PublicURL, "http://"),
 		cookie: browse.SessionCookie + "=" + browser.Ticket(),
-	}
+	}}
 	return nil
 }
 

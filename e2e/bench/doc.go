@@ -2,8 +2,10 @@
 // beside the same request through a bare httputil.ReverseProxy with the same upstream: 64 keep-alive connections,
 // a small JSON answer, the log switched on and written to a file. It also counts Redis commands per request.
 //
-// The two take turns, so that what else the machine does hits both; a pair's ratio is one sample, the median of
-// all pairs is the result, and the spread says what it is worth.
+// The bare proxy comes in two: as it is, and with a BufferPool, which is the harder one to be measured beside.
+//
+// They take turns, so that what else the machine does hits all; a round's ratio is one sample, the median of
+// all rounds is the result, and the spread says what it is worth.
 //
 //	go run ./e2e/bench [-pairs 12] [-requests 20000] [-connections 64]
 //

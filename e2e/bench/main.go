@@ -31,7 +31,7 @@ func main() {
 // run measures and prints.
 func run() error {
 	o := options{}
-	flag.IntVar(&o.pairs, "pairs", 12, "interleaved pairs; the median is taken over these")
+	flag.IntVar(&o.pairs, "pairs", 12, "interleaved rounds; the median is taken over these")
 	flag.IntVar(&o.requests, "requests", 20000, "requests per run")
 	flag.IntVar(&o.connections, "connections", 64, "keep-alive connections")
 	flag.Parse()
@@ -41,13 +41,13 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	r, err := b.measure(ctx)
+	commands, err := b.measure(ctx)
 	if closed := b.close(); err == nil {
 		err = closed
 	}
 	if err != nil {
 		return err
 	}
-	r.print(os.Stdout, o)
+	b.print(os.Stdout, commands)
 	return nil
 }

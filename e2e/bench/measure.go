@@ -15,42 +15,29 @@ import (
 // ticksPerSecond is Linux' USER_HZ, in which /proc counts CPU time.
 const ticksPerSecond = 100
 
-// result is what a comparison found.
-type result struct {
-	cloakroom, bare, ratios []float64
-	// commands are Redis' commands per signed-in request, by name.
-	commands map[string]float64
-	// perSecond are requests per second of wall time, of the last run of each.
-	cloakroomRate, bareRate float64
-}
-
-// measure lets the two take turns. The first pair warms up and does not count.
-func (b *bench) measure(ctx context.Context) (*result, error) {
-	r := &result{}
-	for pair := range b.pairs + 1 {
-		order := []*side{&b.cloakroom, &b.bare}
-		if pair%2 == 1 {
-			slices.Reverse(order)
-		}
-		for _, s := range order {
-			if err := b.once(ctx, s, r); err != nil {
+// measure lets them take turns. The first round warms up and does not count. It returns Redis' commands per signed-in request, by name.
+func (b *bench) measure(ctx context.Context) (commands map[string]float64, err error) {
+	for round := range b.pairs + 1 {
+		for i := range b.sides {
+			s := b.sides[(i+round)%len(b.sides)]
+			if s == b.sides[0] {
+				commands, err = b.counted(ctx, s)
+			} else {
+				err = b.once(ctx, s)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
 	}
-	r.cloakroom, r.bare = b.cloakroom.samples[1:], b.bare.samples[1:]
-	for i := range r.cloakroom {
-		r.ratios = append(r.ratios, r.cloakroom[i]/r.bare[i])
+	for _, s := range b.sides {
+		s.samples = s.samples[1:]
 	}
-	return r, nil
+	return commands, nil
 }
 
 // once runs the load on one side and keeps what it cost.
-func (b *bench) once(ctx context.Context, s *side, r *result) error {
-	commands, err := b.redisCommands(ctx)
-	if err != nil {
-		return err
-	}
+func (b *bench) once(ctx context.Context, s *side) error {
 	before, err := cpu(s.pid)
 	if err != nil {
 		return err
@@ -64,22 +51,30 @@ func (b *bench) once(ctx context.Context, s *side, r *result) error {
 		return err
 	}
 	s.samples = append(s.samples, float64((after-before).Microseconds())/float64(l.Requests))
-	if s == &b.bare {
-		r.bareRate = float64(l.Requests) / l.Seconds
-		return nil
-	}
-	r.cloakroomRate = float64(l.Requests) / l.Seconds
-	now, err := b.redisCommands(ctx)
+	s.rate = float64(l.Requests) / l.Seconds
+	return nil
+}
+
+// counted is once with Redis' own count of commands around it.
+func (b *bench) counted(ctx context.Context, s *side) (map[string]float64, error) {
+	before, err := b.redisCommands(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.commands = make(map[string]float64)
-	for name, calls := range now {
-		if n := calls - commands[name]; n > 0 && name != "info" {
-			r.commands[name] = n / float64(l.Requests)
+	if err := b.once(ctx, s); err != nil {
+		return nil, err
+	}
+	after, err := b.redisCommands(ctx)
+	if err != nil {
+		return nil, err
+	}
+	perRequest := make(map[string]float64)
+	for name, calls := range after {
+		if n := calls - before[name]; n > 0 && name != "info" {
+			perRequest[name] = n / float64(b.requests)
 		}
 	}
-	return nil
+	return perRequest, nil
 }
 
 // cpu returns the CPU time that a process has used, user and system, all threads.
@@ -125,20 +120,25 @@ func (b *bench) redisCommands(ctx context.Context) (map[string]float64, error) {
 }
 
 // print writes the table that the README shows.
-func (r *result) print(w io.Writer, o options) {
-	fmt.Fprintf(w, "CPU time per signed-in proxied request: %d pairs of %d requests, %d keep-alive connections\n\n", o.pairs, o.requests, o.connections)
+func (b *bench) print(w io.Writer, commands map[string]float64) {
+	fmt.Fprintf(w, "CPU time per signed-in proxied request: %d interleaved rounds of %d requests, %d keep-alive connections\n\n",
+		b.pairs, b.requests, b.connections)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\tmedian\tmin\tmax\treq/s (last)\t")
-	row := func(name string, v []float64, rate float64) {
-		fmt.Fprintf(t, "%s\t%.1f µs\t%.1f µs\t%.1f µs\t%.0f\t\n", name, median(v), slices.Min(v), slices.Max(v), rate)
+	fmt.Fprintln(t, "\tmedian\tmin\tmax\trequests/s (last)\t")
+	for _, s := range b.sides {
+		fmt.Fprintf(t, "%s\t%.1f µs\t%.1f µs\t%.1f µs\t%.0f\t\n", s.name, median(s.samples), slices.Min(s.samples), slices.Max(s.samples), s.rate)
 	}
-	row("cloakroom", r.cloakroom, r.cloakroomRate)
-	row("bare ReverseProxy", r.bare, r.bareRate)
-	fmt.Fprintf(t, "ratio of a pair\t%.2f\t%.2f\t%.2f\t\t\n", median(r.ratios), slices.Min(r.ratios), slices.Max(r.ratios))
+	for _, s := range b.sides[1:] {
+		ratios := make([]float64, len(s.samples))
+		for i := range ratios {
+			ratios[i] = b.sides[0].samples[i] / s.samples[i]
+		}
+		fmt.Fprintf(t, "cloakroom / %s\t%.2f\t%.2f\t%.2f\t\t\n", s.name, median(ratios), slices.Min(ratios), slices.Max(ratios))
+	}
 	_ = t.Flush()
 	total := 0.0
 	var names []string
-	for name, n := range r.commands {
+	for name, n := range commands {
 		total += n
 		names = append(names, fmt.Sprintf("%s %.4f", name, n))
 	}

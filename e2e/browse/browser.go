@@ -126,7 +126,7 @@ func (b *Browser) exchange(req *http.Request, crossSite, topLevel bool) (*Answer
 	}
 	a := &Answer{Status: res.StatusCode, Header: res.Header, Body: string(body), URL: req.URL}
 	if b.witness != nil && b.own(req.URL) {
-		b.witness.see(req.Method, a)
+		b.witness.See(req.Method, a)
 	}
 	return a, nil
 }

@@ -27,8 +27,8 @@ func (w *Witness) Violations() (violations []string, answers int) {
 	return slices.Clone(w.violations), w.answers
 }
 
-// see records one answer of the app's origin.
-func (w *Witness) see(method string, a *Answer) {
+// See records one answer of the app's origin and checks it.
+func (w *Witness) See(method string, a *Answer) {
 	where := method + " " + a.URL.Path
 	w.Keep(where, a.Status, a.Header, a.Body)
 	wrong := Check(method, a)

@@ -1,7 +1,7 @@
 // A Vite-built React app behind the built binary, with the npm provider on another site (127.0.0.1, the app on localhost).
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { given, look, open, quit, shoot } from './chromium.mjs';
+import { bounded, given, look, open, quit, shoot } from './chromium.mjs';
 
 after(quit);
 
@@ -17,8 +17,8 @@ async function signIn(page, who) {
   await page.waitForSelector('#sign-out');
 }
 
-test('sign in, call, two tabs, sign out, and the back button shows nothing', async () => {
-  const { context, settle } = await open(given.app);
+test('sign in, call, two tabs, sign out, and the back button shows nothing', bounded, async () => {
+  const { context, close } = await open(given.app);
   const page = await context.newPage();
   await signIn(page, 'alice');
 
@@ -65,13 +65,12 @@ test('sign in, call, two tabs, sign out, and the back button shows nothing', asy
     await page.waitForSelector('#sign-in');
     assert.ok(!(await page.content()).includes('alice'), 'the back button shows who was signed in');
   }
-  await settle();
-  await context.close();
+  await close();
 });
 
 // BBA-6.1-11, RPL-01: another site's page can neither call nor sign out, by image, form or frame.
-test('another site can do nothing with the cookie', async () => {
-  const { context, settle } = await open(given.app);
+test('another site can do nothing with the cookie', bounded, async () => {
+  const { context, close } = await open(given.app);
   const page = await context.newPage();
   await signIn(page, 'bob');
 
@@ -85,13 +84,12 @@ test('another site can do nothing with the cookie', async () => {
 
   await page.reload();
   assert.equal(await page.textContent('#state'), 'Hello, bob.');
-  await settle();
-  await context.close();
+  await close();
 });
 
 // RFC 10017, 6.1.3.2 and Annex C: a link of another site to a page of the app arrives signed in, by way of the page itself.
-test('a link from another site shows the app signed in', async () => {
-  const { context, settle } = await open(given.app);
+test('a link from another site shows the app signed in', bounded, async () => {
+  const { context, close } = await open(given.app);
   const page = await context.newPage();
   await signIn(page, 'carol');
   const other = await context.newPage();
@@ -100,6 +98,5 @@ test('a link from another site shows the app signed in', async () => {
   await other.click('a');
   await other.waitForSelector('#sign-out');
   assert.equal(await other.textContent('#state'), 'Hello, carol.');
-  await settle();
-  await context.close();
+  await close();
 });

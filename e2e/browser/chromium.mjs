@@ -11,6 +11,9 @@ const launched = await chromium.launch({
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });
 
+// bounded goes with every story.
+export const bounded = { timeout: 60_000 };
+
 export const quit = () => launched.close();
 
 const write = (entry) => fs.appendFileSync(given.notebook, `${JSON.stringify(entry)}\n`);
@@ -21,12 +24,13 @@ export async function open(origin, options = {}) {
   context.setDefaultTimeout(15_000);
   const pending = new Set();
   const note = async (response) => {
-    const { pathname } = new URL(response.url());
     const headers = (await response.headersArray()).map(({ name, value }) => [name, value]);
-    const redirected = response.status() >= 300 && response.status() < 400;
+    // What the browser had already and only asked about comes as 200 with the headers of the 304 that was sent.
+    const unchanged = response.status() === 200 && !headers.some(([name]) => name.toLowerCase() === 'content-type');
+    const status = unchanged ? 304 : response.status();
     // A body is gone when its page is: what a page showed is noted by look().
-    const body = redirected ? '' : await response.text().catch(() => '');
-    write({ kind: 'answer', where: `${response.request().method()} ${pathname}`, status: response.status(), headers, body });
+    const body = status >= 300 && status < 400 ? '' : await response.text().catch(() => '');
+    write({ kind: 'answer', method: response.request().method(), url: response.url(), status, headers, body });
   };
   context.on('response', (response) => {
     if (!response.url().startsWith(origin)) return;
@@ -37,7 +41,14 @@ export async function open(origin, options = {}) {
     page.on('websocket', (ws) => ws.on('framereceived', ({ payload }) => write({ kind: 'page', where: 'websocket frame', body: String(payload) })));
     page.on('console', (message) => write({ kind: 'page', where: 'console', body: message.text() }));
   });
-  return { context, settle: () => Promise.all(pending) };
+  // close waits for the notes; the body of an answer whose page is gone may never come, so not for ever.
+  const close = async () => {
+    let timer;
+    await Promise.race([Promise.all(pending), new Promise((resolve) => { timer = setTimeout(resolve, 3000); })]);
+    clearTimeout(timer);
+    await context.close();
+  };
+  return { context, close };
 }
 
 // look notes what a page shows and what its scripts can read.

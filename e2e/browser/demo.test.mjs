@@ -1,7 +1,7 @@
 // The demo as a newcomer meets it: one command, a provider inside, in light, in dark and on a phone.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { given, look, open, quit, shoot } from './chromium.mjs';
+import { bounded, given, look, open, quit, shoot } from './chromium.mjs';
 
 after(quit);
 
@@ -12,8 +12,8 @@ const looks = {
 };
 
 for (const [name, options] of Object.entries(looks)) {
-  test(`the demo, ${name}: sign in, call, two tabs, sign out, back`, async () => {
-    const { context, settle } = await open(given.demo, options);
+  test(`the demo, ${name}: sign in, call, two tabs, sign out, back`, bounded, async () => {
+    const { context, close } = await open(given.demo, options);
     const page = await context.newPage();
     const errors = [];
     page.on('pageerror', (error) => errors.push(error.message));
@@ -38,6 +38,7 @@ for (const [name, options] of Object.entries(looks)) {
     const second = await context.newPage();
     await second.goto(given.demo);
     await second.getByRole('button', { name: 'Sign out' }).waitFor();
+    await page.bringToFront();
 
     await page.getByRole('button', { name: 'Sign out' }).click();
     const leave = page.getByRole('heading', { name: /Sign out/ });
@@ -55,7 +56,6 @@ for (const [name, options] of Object.entries(looks)) {
       assert.ok(!(await page.content()).includes('Ada Lovelace'), 'the back button shows who was signed in');
     }
     assert.deepEqual(errors, []);
-    await settle();
-    await context.close();
+    await close();
   });
 }

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, test } from 'node:test';
-import { given, open, quit } from './chromium.mjs';
+import { bounded, given, open, quit } from './chromium.mjs';
 
 after(quit);
 
-test('hot reload works through the proxy, signed in', async () => {
-  const { context, settle } = await open(given.dev);
+test('hot reload works through the proxy, signed in', bounded, async () => {
+  const { context, close } = await open(given.dev);
   const page = await context.newPage();
   const connected = page.waitForEvent('console', (m) => m.text().includes('[vite] connected'));
   await page.goto(given.dev);
@@ -24,6 +24,5 @@ test('hot reload works through the proxy, signed in', async () => {
   fs.writeFileSync(given.greeting, source.replace('Hello,', 'Good morning,'));
   await page.waitForFunction(() => document.querySelector('#state')?.textContent === 'Good morning, dave.');
   assert.equal(await page.evaluate(() => window.notReloaded), true, 'the page was reloaded');
-  await settle();
-  await context.close();
+  await close();
 });

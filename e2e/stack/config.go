@@ -72,6 +72,9 @@ func UsualRoutes(upstream string) string {
   - path: /maybe/
     upstream: %[1]s
     auth: optional
+  - path: /dead/
+    upstream: http://127.0.0.1:1
+    auth: none
 `, upstream)
 }
 

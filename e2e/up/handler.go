@@ -41,6 +41,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "abort":
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.WriteString(w, "the beginning of")
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	case "hostile":
 		hostile(w.Header())
