@@ -293,3 +293,36 @@ func TestEndAfterRefusalIsTriedAgain(t *testing.T) {
 		w.two.gone(t, w.r)
 	})
 }
+
+// SES-21: a holder that was stopped during its call, and hears "invalid grant" only after another process has repeated the attempt with success,
+// does not end the session: the newest tokens are kept.
+func TestLateRefusalEndsNothing(t *testing.T) {
+	inTown(t, func(t *testing.T, w *town) {
+		revive := make(chan struct{})
+		w.p.answer = func(_ context.Context, s *Session, call int) (Refreshed, error) {
+			if call == 1 {
+				<-revive
+			}
+			return w.p.rotate(s.Tokens.Refresh)
+		}
+		time.Sleep(justExpired)
+		dead := make(chan error, 1)
+		go func() {
+			_, err := w.token(t, w.one)
+			dead <- err
+		}()
+		time.Sleep(21 * time.Second) // its lease is over
+		w.wantToken(t, w.two, "access after refresh-0")
+		if err := <-dead; !errors.Is(err, ErrNoToken) {
+			t.Errorf("who waited for the stopped one got %v", err)
+		}
+		close(revive)
+		if err := w.one.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.wantToken(t, w.two, "access after refresh-0")
+		if ended, _ := w.one.reported(); len(ended) != 0 {
+			t.Errorf("the late one ended the session: %q", ended)
+		}
+	})
+}

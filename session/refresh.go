@@ -17,6 +17,7 @@ const (
 	RefreshUnavailable = "unavailable" // certainly not spent; the session goes on
 	RefreshUnknown     = "unknown"     // nobody knows whether it was spent
 	RefreshLost        = "lost"        // new tokens came and could not be stored
+	RefreshLate        = "late"        // a refusal came after somebody else had changed the session: nothing happened
 )
 
 const (
@@ -121,7 +122,7 @@ func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough fu
 	case v == spent && m.alive(cur):
 		return nil, tooEarly{until: cur.Tokens.Expires}
 	case v == spent:
-		return nil, m.giveUp(l, cur, RefreshInterrupted, "refresh_interrupted")
+		return m.giveUp(l, cur, RefreshInterrupted, "refresh_interrupted")
 	}
 	tried := *cur
 	tried.Attempt = &Attempt{ID: newHandle(), Deadline: m.now().Add(m.deps.RefreshTimeout), Repeats: repeats}
@@ -166,9 +167,9 @@ func (m *Manager) learn(writing context.Context, l *lease, s *Session, before *A
 	case err == nil:
 		return m.keep(writing, l, s, s.with(r, m.now()))
 	case errors.Is(err, ErrInvalidGrant) && before != nil:
-		return nil, m.giveUp(l, s, RefreshInterrupted, "refresh_interrupted")
+		return m.giveUp(l, s, RefreshInterrupted, "refresh_interrupted")
 	case errors.Is(err, ErrInvalidGrant):
-		return nil, m.giveUp(l, s, RefreshRefused, "invalid_grant")
+		return m.giveUp(l, s, RefreshRefused, "invalid_grant")
 	case errors.Is(err, ErrUnsent):
 		m.deps.Refreshed(RefreshUnavailable)
 		undone := *s
@@ -188,7 +189,7 @@ func (m *Manager) keep(writing context.Context, l *lease, s, next *Session) (*Se
 	if err := m.fits(next); err != nil {
 		m.log.Warn("refreshed session is too large", "event", "refresh_lost", "session", l.id.Short(), "error", err)
 		m.deps.Orphaned(next)
-		return nil, m.giveUp(l, s, RefreshLost, "too_large")
+		return m.giveUp(l, s, RefreshLost, "too_large")
 	}
 	stored, err := m.write(writing, l, next)
 	switch {
@@ -215,15 +216,29 @@ func (m *Manager) reread(s *Session) (*Session, error) {
 	return cur, err
 }
 
-// giveUp ends a session whose refresh token is of no use, and answers ErrNone, or why it could not.
-func (m *Manager) giveUp(l *lease, s *Session, result, reason string) error {
+// giveUp ends a session whose refresh token is of no use, and answers ErrNone, or why it could not. Unless somebody else has written meanwhile: we were stopped
+// for so long that the attempt was repeated, so what we heard is about a token that is not the newest, and theirs counts.
+func (m *Manager) giveUp(l *lease, s *Session, result, reason string) (cur *Session, err error) {
+	err = m.again(context.Background(), l, func(ctx context.Context) (err error) {
+		if _, cur, err = m.writer.load(ctx, s.ticket); err != nil {
+			return err
+		}
+		if cur.version != s.version {
+			return ErrConflict
+		}
+		return m.EndOne(ctx, s, reason)
+	})
+	if errors.Is(err, ErrConflict) {
+		m.log.Warn("refusal of a refresh came too late to count", "event", "refresh_late", "session", l.id.Short())
+		m.deps.Refreshed(RefreshLate)
+		return cur, nil
+	}
 	m.log.Warn("session ends with its refresh token", "event", "refresh_refused", "reason", reason, "session", l.id.Short())
 	m.deps.Refreshed(result)
-	err := m.again(context.Background(), l, func(ctx context.Context) error { return m.EndOne(ctx, s, reason) })
-	if err != nil {
-		return err
+	if err == nil {
+		err = ErrNone
 	}
-	return ErrNone
+	return nil, err
 }
 
 // write commits next, again and again while the lease lasts: what it holds is nowhere else. All tries are one write to the store.
