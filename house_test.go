@@ -83,6 +83,7 @@ var may = map[string][]string{
 
 // mayInTests says what a package's tests may import besides.
 var mayInTests = map[string][]string{
+	".":              {"bff/edge", "configs"},
 	"bff":            {"bff/idp"},
 	"session":        {"session/redis", "session/memory", "session/storetest"},
 	"session/redis":  {"session/storetest"},
