@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help setup build lint unit test bench
+.PHONY: help setup build lint unit test bench image image-test
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,3 +31,9 @@ test: setup lint unit ## everything: setup, lint, unit tests, stores, end-to-end
 
 bench: setup ## CPU time and Redis commands per proxied request, beside a bare reverse proxy
 	@go run ./e2e/bench
+
+image: ## build the container image cloakroom:dev
+	@scripts/image.sh
+
+image-test: setup image ## start the image read-only and without capabilities, and sign in through it
+	@scripts/image-test.sh
