@@ -45,7 +45,7 @@
 // and ended marks when memory is short. An ACL user needs these rights and no more:
 //
 //	user cloakroom on >… resetchannels resetkeys ~cloakroom:* &cloakroom:announce -@all
-//	  +ping +hello +info +select +get +set +del +exists +pttl +pexpire +pexpireat
+//	  +ping +hello +info +select +get +set +del +exists +pttl +pexpireat
 //	  +hset +hdel +hgetall +eval +evalsha +publish
 //
 // Where INFO is refused, HELLO and +config|get serve.
