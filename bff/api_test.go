@@ -127,7 +127,11 @@ func TestMethods(t *testing.T) {
 		{"POST", "/get-only", []string{"X-Csrf", "1"}, 405, "GET, HEAD"},
 		{"FOO", "/get-only", []string{"X-Csrf", "1"}, 405, "GET, HEAD"},
 		{"TRACE", "/api/x", nil, 405, ""},
-		{"DELETE", "/bff/user", nil, 405, "GET"},
+		{"DELETE", "/bff/user", nil, 405, "GET, HEAD"},
+		{"DELETE", "/bff/logout", nil, 405, "GET, HEAD, POST"},
+		{"HEAD", "/bff/callback?state=x", nil, 405, "GET"}, // it would spend the code
+		{"GET", "/bff", nil, 404, ""},
+		{"POST", "/bff?x=1", nil, 404, ""},
 		{"GET", "/bff/keepalive", nil, 405, "POST"},
 		{"GET", "/bff/nothing", nil, 404, ""},
 		{"GET", "/nothing", nil, 404, ""},
@@ -142,6 +146,9 @@ func TestMethods(t *testing.T) {
 			if strings.HasPrefix(name, "Access-Control-") {
 				t.Errorf("%s %s: %s", c.method, c.path, name)
 			}
+		}
+		if strings.HasPrefix(c.path, "/bff") && res.Header.Get("Cache-Control") != "no-store" { // HDR-08
+			t.Errorf("%s %s: Cache-Control %q", c.method, c.path, res.Header.Get("Cache-Control"))
 		}
 	}
 	if h.upstream.count() != 0 {

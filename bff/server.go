@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -174,7 +175,10 @@ func (s *Server) routes() http.Handler {
 	m.Handle("GET /bff/logout", named("logout", edge.Handler(s.logoutPage)))
 	m.Handle("POST /bff/backchannel", named("backchannel", edge.Handler(s.backchannel)))
 	m.Handle("GET /bff/problems/{code}", named("problems", edge.Explain()))
-	m.Handle("/bff/", named("none", edge.Handler(func(w http.ResponseWriter, r *http.Request) error { return noEndpoint(m, w, r) })))
+	none := named("none", edge.Handler(func(w http.ResponseWriter, r *http.Request) error { return noEndpoint(m, w, r) }))
+	m.Handle("HEAD /bff/callback", none) // GET would take it along, and it would spend the code
+	m.Handle("/bff/", none)
+	m.Handle("/bff", none) // or ServeMux would answer with a redirect of its own, which caches keep
 	app := edge.Handler(s.app)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !reserved(r.URL.Path) {
@@ -192,9 +196,9 @@ func noEndpoint(m *http.ServeMux, w http.ResponseWriter, r *http.Request) error 
 		return answerPreflight(w)
 	}
 	var allow []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
-		if _, pattern := m.Handler(probe); pattern != "/bff/" {
+		if _, pattern := m.Handler(probe); strings.HasPrefix(pattern, "GET ") || strings.HasPrefix(pattern, "POST ") {
 			allow = append(allow, method)
 		}
 	}
