@@ -20,8 +20,23 @@ const (
 //
 // The reason is a stable word for metrics and the log.
 func (m *Manager) End(ctx context.Context, id ID, reason string) error {
-	_, err := m.end(ctx, id, m.copies.session(id), reason)
+	_, err := m.end(ctx, id, m.known(ctx, id), reason)
 	return err
+}
+
+// known is the session of an ID, where a copy of ours has its ticket. It is read again, since another process may have refreshed it, and whoever hears
+// of the end revokes its tokens. nil if we have no copy.
+func (m *Manager) known(ctx context.Context, id ID) *Session {
+	s := m.copies.session(id)
+	if s == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(settled(ctx), tryTime)
+	defer cancel()
+	if _, cur, err := m.writer.load(ctx, s.ticket); err == nil {
+		return cur
+	}
+	return s // good enough for its indexes
 }
 
 // EndOne is End for a session in hand.
@@ -76,7 +91,11 @@ func (m *Manager) EndByProvider(ctx context.Context, issuer, subject, sid string
 		if readable && !meant(info, subject, issued) {
 			continue
 		}
-		existed, err := m.endMember(ctx, key, member.ID, "backchannel")
+		entries := []IndexKey{key}
+		if readable {
+			entries = indexesOf(&Session{Issuer: issuer, Subject: info.Subject, ProviderSession: info.ProviderSession})
+		}
+		existed, err := m.endMember(ctx, member.ID, entries, "backchannel")
 		if err != nil {
 			failed = append(failed, err)
 		}
@@ -116,12 +135,14 @@ func (m *Manager) mark(ctx context.Context, key IndexKey, issued time.Time) ([]M
 	return m.store.MarkIndex(ctx, key, issued, endedMark)
 }
 
-// endMember ends one member of an index and takes it out.
-func (m *Manager) endMember(ctx context.Context, key IndexKey, id ID, reason string) (existed bool, err error) {
-	s := m.copies.session(id)
+// endMember ends one member of an index and takes it out of the indexes that it says it is in.
+func (m *Manager) endMember(ctx context.Context, id ID, entries []IndexKey, reason string) (existed bool, err error) {
+	s := m.known(ctx, id)
 	existed, err = m.end(ctx, id, s, reason)
 	if err == nil && s == nil {
-		m.dropEntry(settled(ctx), key, id)
+		for _, key := range entries {
+			m.dropEntry(settled(ctx), key, id)
+		}
 	}
 	return existed, err
 }

@@ -239,7 +239,7 @@ func TestDeadIndexEntriesAreDropped(t *testing.T) {
 	key := userIndex(issuer, "alice")
 	delete(st.records, dead.ID())
 	delete(st.records, young.ID())
-	dead.Created = dead.Created.Add(-2 * time.Minute)
+	dead.Created = dead.Created.Add(-deadAfter - time.Second)
 	if err := h.enter(t.Context(), dead); err != nil {
 		t.Fatal(err)
 	}

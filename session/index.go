@@ -127,8 +127,11 @@ func (m *Manager) living(ctx context.Context, key IndexKey) ([]Member, error) {
 	return alive, nil
 }
 
-// mayDrop leaves entries alone that are younger than a sign-in takes: their session may be about to be created.
+// deadAfter is how old an entry without a session must be to be dropped: much more than signInTime, since the clock that wrote it is another replica's.
+const deadAfter = 10 * time.Minute
+
+// mayDrop leaves entries alone whose session may be about to be created.
 func (m *Manager) mayDrop(key IndexKey, member Member) bool {
 	i, ok := m.info(key, member)
-	return ok && m.now().Sub(fromMillis(i.Created)) > time.Minute
+	return ok && m.now().Sub(fromMillis(i.Created)) > deadAfter
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,6 +12,9 @@ import (
 
 // unknownLife is how long an access token counts as good whose provider did not say.
 const unknownLife = 5 * time.Minute
+
+// signInTime is how long Start may take. Later than that its index entries, or the mark of a logout that it overlooked, may be gone.
+const signInTime = 30 * time.Second
 
 // Start makes s a session and gives the browser its ticket, a new one always: whatever cookie the request had, it is not adopted.
 // s is filled by the caller, which must not have shared it yet; Handle, Created and Deadline are set here.
@@ -36,6 +40,9 @@ func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session) 
 		return err
 	}
 	created, err := m.writer.commit(writing, s, newWriteID())
+	if err == nil && m.now().Sub(s.Created) > signInTime {
+		err = m.undo(ctx, s)
+	}
 	if err != nil {
 		m.leave(settled(ctx), s)
 		return err
@@ -44,6 +51,14 @@ func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session) 
 	m.cookie.set(w, ticket, m.cfg.Lifetime)
 	m.deps.Started()
 	return nil
+}
+
+// undo ends a session that no browser has a ticket of, because this process was stopped while it created it.
+func (m *Manager) undo(ctx context.Context, s *Session) error {
+	ctx, cancel := context.WithTimeout(settled(ctx), endTime)
+	defer cancel()
+	_, err := m.store.End(ctx, s.id, endedMark)
+	return errors.Join(errors.New("sign-in was interrupted for too long"), err)
 }
 
 // fits holds a session to the bound.

@@ -1,0 +1,80 @@
+package session
+
+import (
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// BCL-22: a process that is stopped in the middle of a sign-in, and goes on when its index entries may have been dropped and the mark of a logout
+// is over, hands out no session that nobody can find.
+func TestInterruptedSignInIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newFakeStore()
+		one, two := newHouse(t, st.view(), newFakeProvider()), newHouse(t, st, newFakeProvider())
+		one.store.(*fakeStore).before = func(op string) error {
+			if op == "create" {
+				if _, err := two.EndByProvider(t.Context(), issuer, "alice", "", time.Now()); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(endedMark + time.Second)
+				clear(st.marks) // the stand-in's do not expire
+			}
+			return nil
+		}
+		w := httptest.NewRecorder()
+		if err := one.Start(t.Context(), w, alice(time.Hour)); err == nil {
+			t.Error("Start = nil, want an error")
+		}
+		if len(w.Header()) != 0 || len(st.records) != 0 {
+			t.Errorf("%d records, headers %v", len(st.records), w.Header())
+		}
+	})
+}
+
+// Whoever hears of an end gets the newest tokens, to revoke them, also in a process whose copy is older.
+func TestEndsKnowTheNewestTokens(t *testing.T) {
+	for name, end := range map[string]func(*house, *Session) error{
+		"by the provider": func(h *house, _ *Session) error {
+			_, err := h.EndByProvider(t.Context(), issuer, "", "sid-1", time.Now().Add(time.Hour))
+			return err
+		},
+		"by ID": func(h *house, s *Session) error { return h.End(t.Context(), s.ID(), "admin") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTown(t, func(t *testing.T, w *town) {
+				var got string
+				one := newHouse(t, w.st.view(), w.p, func(_ *Config, d *Deps) {
+					d.Ended = func(s *Session, _ string) { got = s.Tokens.Refresh }
+				})
+				s := one.read(t, w.r)
+				time.Sleep(justExpired)
+				w.wantToken(t, w.two, "access after refresh-0")
+				if err := end(one, s); err != nil {
+					t.Fatal(err)
+				}
+				if got != "refresh-0+" {
+					t.Errorf("ended with refresh token %q, want the newest", got)
+				}
+			})
+		})
+	}
+}
+
+// A back-channel logout leaves no dead entries, also where no copy says which indexes a session is in.
+func TestLogoutCleansTheIndexes(t *testing.T) {
+	for name, sid := range map[string]string{"by sid": "sid-1", "by subject": ""} {
+		t.Run(name, func(t *testing.T) {
+			st := newFakeStore()
+			one, two := newHouse(t, st, newFakeProvider()), newHouse(t, st, newFakeProvider())
+			one.signIn(t, alice(time.Hour))
+			if n, err := two.EndByProvider(t.Context(), issuer, "alice", sid, time.Now()); n != 1 || err != nil {
+				t.Fatalf("EndByProvider = %d, %v", n, err)
+			}
+			if n := len(st.list(userIndex(issuer, "alice"))) + len(st.list(providerIndex(issuer, "sid-1"))); n != 0 {
+				t.Errorf("%d index entries left", n)
+			}
+		})
+	}
+}
