@@ -89,8 +89,8 @@ func (s *Server) drain(ctx context.Context, pub *http.Server) error {
 	return nil
 }
 
-// httpServer has every limit that net/http leaves open by default. Bodies have theirs where they are read: see limitTime, and a
-// route's idle.
+// httpServer has every limit that net/http leaves open by default. Bodies have theirs in edge.BodyTime
+// and where a route reads them, answers in limitTime and a route's idle.
 func (s *Server) httpServer(base context.Context, h http.Handler) *http.Server {
 	cfg := s.cfg.Server
 	return &http.Server{

@@ -156,6 +156,7 @@ func (s *Server) Handler() http.Handler {
 		edge.WithPages(web.PageCSP(""), renderProblem),
 		edge.Recover(),
 		edge.CloseChunked(),      // a connection that may have framed a body in two ways is not used again
+		edge.BodyTime(smallTime), // before whatever may answer without reading the body
 		edge.Methods(),           // CONNECT has neither a host nor a path to look at
 		edge.Host(s.origin),      // nothing is answered under a foreign name
 		edge.ClientIP(s.trusted), // before whatever is keyed by address
@@ -216,13 +217,14 @@ func named(name string, next http.Handler) http.Handler {
 	})
 }
 
-// limitTime bounds how long a client may take to send a small body and to read a small answer. Proxied routes have their own
-// bounds, and streams have none.
+// smallTime is how long a client may take to send a small body, or to take a small answer. Proxied routes have their own bounds, and
+// streams have none.
+const smallTime = time.Minute
+
+// limitTime bounds how long an answer of ours may take to leave.
 func limitTime(w http.ResponseWriter) {
-	c := http.NewResponseController(w)
-	deadline := time.Now().Add(time.Minute)
-	// A connection that cannot have deadlines is a test's recorder.
-	errors.Join(c.SetReadDeadline(deadline), c.SetWriteDeadline(deadline))
+	// A connection that cannot have a deadline is a test's recorder.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(smallTime))
 }
 
 // event writes a security event's record.

@@ -11,6 +11,7 @@
 //		edge.WithPages(csp, render),   // before whatever may answer with a page
 //		edge.Recover(),
 //		edge.CloseChunked(),           // before whatever may answer
+//		edge.BodyTime(time.Minute),    // before whatever may answer without reading the body
 //		edge.Methods(),                // CONNECT has neither a host nor a path to look at
 //		edge.Host(origin),             // nothing is answered under a foreign name
 //		edge.ClientIP(trusted),        // before whatever is keyed by address
