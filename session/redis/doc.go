@@ -8,7 +8,7 @@
 //	<prefix>:s:{<session ID>}  record: version (8 bytes, big-endian), write ID (16 bytes), sealed session
 //	<prefix>:e:{<session ID>}  ended mark: the write ID of the end, and whether a record was there
 //	<prefix>:l:{<session ID>}  lock of the refresh token: its owner
-//	<prefix>:i:{<index key>}   index: a hash, session ID to sealed info
+//	<prefix>:i:{<index key>}   index: a hash, session ID to its expiry, a colon and sealed info
 //	<prefix>:m:{<index key>}   mark of the index: sessions issued until then are ended, in milliseconds since 1970
 //	<prefix>:c:{<name>}        claim: its owner
 //
@@ -42,11 +42,11 @@
 // # Setting up Redis
 //
 // [Store.Check] wants a primary, version 7 or newer, with maxmemory-policy noeviction: with any other policy Redis drops sessions
-// and ended marks when memory is short. An ACL user needs these rights and no more:
+// and ended marks when memory is short. When memory is full, sign-ins are refused and everything else goes on. An ACL user needs these rights and no more:
 //
 //	user cloakroom on >… resetchannels resetkeys ~cloakroom:* &cloakroom:announce -@all
 //	  +ping +hello +info +select +get +set +del +exists +pttl +pexpireat
-//	  +hset +hdel +hgetall +eval +evalsha +publish
+//	  +hset +hdel +hgetall +hrandfield +time +eval +evalsha +publish
 //
 // Where INFO is refused, HELLO and +config|get serve.
 package redis

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"cloakroom/session"
@@ -32,10 +33,17 @@ func (s *Store) Members(ctx context.Context, key session.IndexKey) ([]session.Me
 		return nil, s.outage("list index", err)
 	}
 	members := make([]session.Member, 0, len(fields))
-	for id, info := range fields {
-		members = append(members, session.Member{ID: session.ID(id), Info: []byte(info)})
+	for id, value := range fields {
+		members = append(members, member(id, value))
 	}
 	return members, nil
+}
+
+// member is one field of an index. Its value is the member's expiry, a colon and its info; what has no colon is damaged, which whoever opens the
+// info finds out.
+func member(id, value string) session.Member {
+	_, info, _ := strings.Cut(value, ":")
+	return session.Member{ID: session.ID(id), Info: []byte(info)}
 }
 
 // MarkIndex sets the mark and lists the members, in one step.
@@ -52,11 +60,11 @@ func (s *Store) MarkIndex(ctx context.Context, key session.IndexKey, issued time
 	members := make([]session.Member, 0, len(flat)/2)
 	for i := 0; i < len(flat); i += 2 {
 		id, okID := flat[i].(string)
-		info, okInfo := flat[i+1].(string)
-		if !okID || !okInfo {
+		value, okValue := flat[i+1].(string)
+		if !okID || !okValue {
 			return nil, damaged(what, "members are no strings")
 		}
-		members = append(members, session.Member{ID: session.ID(id), Info: []byte(info)})
+		members = append(members, member(id, value))
 	}
 	return members, nil
 }

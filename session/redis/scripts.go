@@ -20,14 +20,18 @@ type scripts struct {
 func newScripts() scripts {
 	return scripts{
 		create:    goredis.NewScript(createLua),
-		update:    goredis.NewScript(updateLua),
-		end:       goredis.NewScript(endLua),
+		update:    goredis.NewScript(whenFull + updateLua),
+		end:       goredis.NewScript(whenFull + endLua),
 		addIndex:  goredis.NewScript(addIndexLua),
-		markIndex: goredis.NewScript(markIndexLua),
-		lock:      goredis.NewScript(lockLua),
-		unlock:    goredis.NewScript(unlockLua),
+		markIndex: goredis.NewScript(whenFull + markIndexLua),
+		lock:      goredis.NewScript(whenFull + lockLua),
+		unlock:    goredis.NewScript(whenFull + unlockLua),
 	}
 }
+
+// whenFull lets a script run when Redis' memory is full. A full Redis takes no sign-in; who is signed in is refreshed and signed out: that needs
+// next to no memory, or frees some.
+const whenFull = "#!lua flags=allow-oom"
 
 // KEYS record, ended. ARGV value, expiry, channel, announcement.
 // The mark comes first: a repeat after an end must not say that the session is there.
@@ -74,6 +78,8 @@ redis.call('PUBLISH', ARGV[3], ARGV[4])
 return existed`
 
 // KEYS index, mark. ARGV session ID, info, issued, expiry.
+// An index expires with its last member, so that of somebody who signs in again and again never does: each member's value starts with its own
+// expiry, and each addition looks at a few others and drops those that are over. So at most about an eighth is dead.
 const addIndexLua = `
 local mark = redis.call('GET', KEYS[2])
 if mark then
@@ -81,7 +87,14 @@ if mark then
   if not mark then return 4 end
   if mark >= tonumber(ARGV[3]) then return 2 end
 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local some = redis.call('HRANDFIELD', KEYS[1], 8, 'WITHVALUES')
+for i = 1, #some, 2 do
+  local ends = tonumber(string.match(some[i + 1], '^%d+'))
+  if ends and ends < now then redis.call('HDEL', KEYS[1], some[i]) end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4] .. ':' .. ARGV[2])
 if redis.call('PTTL', KEYS[1]) < 0 then
   redis.call('PEXPIREAT', KEYS[1], ARGV[4])
 else
