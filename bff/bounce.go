@@ -52,7 +52,10 @@ func page(w http.ResponseWriter, status int, formAction string, d web.PageData) 
 	noStore(w)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", web.PageCSP(formAction))
-	h.Set("Referrer-Policy", "same-origin") // with no-referrer a form's POST would carry Origin: null
+	h.Set("Referrer-Policy", "no-referrer") // the callback's URL holds the code
+	if d.Form {
+		h.Set("Referrer-Policy", "same-origin") // or the form's POST would carry Origin: null
+	}
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)
 	_, err := b.WriteTo(w)
