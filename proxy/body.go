@@ -53,10 +53,15 @@ type requestBody struct {
 // when it has what it needs.
 func (b *requestBody) Read(p []byte) (int, error) {
 	conf := &b.x.route.Config
-	b.x.client.SetReadDeadline(time.Now().Add(conf.Idle)) // not supported outside of a server; then nobody waits
+	deadline := time.Now().Add(conf.Idle)
+	b.x.readBy.Store(deadline.UnixNano())
+	b.x.client.SetReadDeadline(deadline) // not supported outside of a server; then nobody waits
 	b.x.patience(conf.Idle + conf.Timeout)
 	n, err := b.body.Read(p)
 	b.x.patience(conf.Timeout)
+	if err == nil || err == io.EOF {
+		b.x.readBy.Store(0)
+	}
 	b.left -= int64(n)
 	if b.limited && b.left < 0 {
 		b.x.cancel(ErrBodyTooLarge)
@@ -85,6 +90,12 @@ func (x *exchange) patience(d time.Duration) {
 // forgive takes the client's read deadline away. The server reads on behind the body, to learn when the client hangs up; a
 // deadline left there would look as if it had.
 func (x *exchange) forgive() { x.client.SetReadDeadline(time.Time{}) }
+
+// overdue reports whether a read of the client's body has missed its deadline. Clocks may differ by a little.
+func (x *exchange) overdue() bool {
+	by := x.readBy.Load()
+	return by != 0 && time.Now().Add(10*time.Millisecond).UnixNano() >= by
+}
 
 // clientFault says why a client's body could not be read.
 func (x *exchange) clientFault(err error) error {
@@ -136,7 +147,7 @@ func (b *responseBody) Close() error {
 
 // brokeOff records why an answer ends half-way. The client sees its connection end.
 func (x *exchange) brokeOff(err error) {
-	err = classify(x, x.in.Context(), err)
+	err = x.verdict(err)
 	if errors.Is(err, ErrClientGone) {
 		return // not an error
 	}

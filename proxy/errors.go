@@ -29,9 +29,9 @@ var (
 // verdicts are the errors that end an exchange from our side, by cancelling its context with a cause.
 var verdicts = []error{ErrUpstreamTimeout, ErrResponseTooLarge, ErrBodyTooLarge, ErrBodyTimeout, ErrBadRequest, ErrClientGone}
 
-// classify says what a failed exchange comes down to. Who ended it counts before what the transport saw of it.
-func classify(ctx, client context.Context, err error) error {
-	cause := context.Cause(ctx)
+// verdict says what a failed exchange comes down to. Who ended it counts before what the transport saw of it.
+func (x *exchange) verdict(err error) error {
+	cause := context.Cause(x)
 	for _, v := range verdicts {
 		if errors.Is(cause, v) {
 			return cause
@@ -43,7 +43,9 @@ func classify(ctx, client context.Context, err error) error {
 		}
 	}
 	switch {
-	case client.Err() != nil:
+	case x.in.Context().Err() != nil && x.overdue():
+		return ErrBodyTimeout // net/http takes a missed read deadline for a client that hung up
+	case x.in.Context().Err() != nil:
 		return ErrClientGone
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return ErrUpstreamTimeout

@@ -28,10 +28,11 @@ type exchange struct {
 	replay  []byte // the body, where it is kept to be sent again
 	client  *http.ResponseController
 
-	watch    *time.Timer // ends the exchange when the upstream is silent for too long
-	answered atomic.Bool // the upstream's headers are here
+	watch    *time.Timer  // ends the exchange when the upstream is silent for too long
+	answered atomic.Bool  // the upstream's headers are here
+	readBy   atomic.Int64 // when the read of the client's body that is under way must end, in Unix nanoseconds; 0: none is
 
-	values [9]string // of the headers that outgoing sets
+	values [10]string // of the headers that outgoing sets
 	used   int
 }
 
@@ -64,7 +65,7 @@ func (rt *Route) Forward(w http.ResponseWriter, r *http.Request, c Caller) {
 	defer x.watch.Stop()
 	out := r.WithContext(x)
 	if err := x.prepareBody(out); err != nil {
-		x.refuse(classify(x, r.Context(), err))
+		x.refuse(x.verdict(err))
 		return
 	}
 	rt.proxy.ServeHTTP(w, out)
@@ -129,7 +130,7 @@ func newReverseProxy(rt *Route) *httputil.ReverseProxy {
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
 			x := r.Context().Value(exchangeKey{}).(*exchange)
-			x.refuse(classify(x, x.in.Context(), err))
+			x.refuse(x.verdict(err))
 		},
 		BufferPool: buffers,
 		ErrorLog:   slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // body.go logs what happens late, without foreign text
@@ -146,7 +147,7 @@ func (x *exchange) accept(res *http.Response) error {
 		if err := x.incoming(res); err != nil {
 			return err
 		}
-		res.Header["Connection"], res.Header["Upgrade"] = []string{"Upgrade"}, []string{websocket}
+		res.Header["Connection"], res.Header["Upgrade"] = []string{"Upgrade"}, []string{webSocket}
 		return nil
 	}
 	limit := int64(x.route.Config.Response.MaxBody)

@@ -84,7 +84,9 @@ func public(host string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return false
 	}
-	host = strings.TrimSuffix(host, ".")
+	if host = strings.TrimSuffix(host, "."); strings.HasSuffix(host, ".arpa") { // home.arpa among them
+		return false
+	}
 	suffix, icann := publicsuffix.PublicSuffix(host)
 	if !icann && strings.Contains(suffix, ".") { // a privately managed suffix, such as s3.amazonaws.com, stands below a public one
 		suffix, icann = publicsuffix.PublicSuffix(suffix[strings.IndexByte(suffix, '.')+1:])

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ type Caller struct {
 // outgoing makes the upstream's headers of the client's. ReverseProxy has taken out what Connection names before, so a
 // client cannot name what is added here (V-03).
 func (x *exchange) outgoing(h http.Header) {
-	via := h["Via"]
+	via, left := h["Via"], h.Get("Max-Forwards")
 	requestRule.filter(h)
 	set := func(name, value string) { // one array for all, where http.Header.Set makes a slice for each
 		x.values[x.used] = value
@@ -49,9 +50,12 @@ func (x *exchange) outgoing(h http.Header) {
 		set("X-Request-Id", c.RequestID)
 	}
 	set("Via", appendVia(via, x.in.ProtoMajor, x.route.via))
+	if n, err := strconv.ParseUint(left, 10, 31); err == nil && n > 0 && x.in.Method == http.MethodOptions {
+		set("Max-Forwards", strconv.FormatUint(n-1, 10)) // elsewhere it means nothing
+	}
 	if x.upgrade {
 		set("Connection", "Upgrade")
-		set("Upgrade", websocket)
+		set("Upgrade", webSocket)
 	}
 }
 

@@ -32,14 +32,14 @@ type Table struct {
 
 // Route is one compiled route.
 type Route struct {
-	Config  Config
-	index   int
-	pattern pattern
-	target  target
-	via     string
-	pool    *http.Transport
-	proxy   *httputil.ReverseProxy
-	deps    Deps
+	Config    Config
+	index     int
+	pattern   pattern
+	target    target
+	via       string
+	transport http.RoundTripper // the upstream's pool
+	proxy     *httputil.ReverseProxy
+	deps      Deps
 }
 
 // Compile builds the table. The error joins all that is wrong; each part names its route by number (from 0) and path.
@@ -90,7 +90,7 @@ func (t *Table) compile(i int, c Config, d Deps) (*Route, error) {
 	if t.pools[origin] == nil {
 		t.pools[origin] = newPool()
 	}
-	rt := &Route{Config: c, index: i, target: tg, via: d.Via, pool: t.pools[origin], deps: d}
+	rt := &Route{Config: c, index: i, target: tg, via: d.Via, transport: t.pools[origin], deps: d}
 	rt.proxy = newReverseProxy(rt)
 	return rt, nil
 }

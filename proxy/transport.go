@@ -45,7 +45,7 @@ func (sender) RoundTrip(out *http.Request) (*http.Response, error) {
 	out = out.WithContext(x)
 	out.GetBody = x.rewind()
 	start := time.Now()
-	res, err := x.route.pool.RoundTrip(out)
+	res, err := x.route.transport.RoundTrip(out)
 	if err == nil && res.StatusCode == http.StatusUnauthorized {
 		res, err = x.secondTry(out, res)
 	}
@@ -85,5 +85,5 @@ func (x *exchange) secondTry(out *http.Request, refused *http.Response) (*http.R
 	if x.replay != nil {
 		again.Body, _ = again.GetBody()
 	}
-	return x.route.pool.RoundTrip(again)
+	return x.route.transport.RoundTrip(again)
 }

@@ -13,7 +13,7 @@ import (
 // An upstream that does not agree answers like to any request. Timeouts and size limits end with the handshake; a socket lives
 // until one side closes it or the request's context ends.
 
-const websocket = "websocket"
+const webSocket = "websocket"
 
 // wantsUpgrade reports whether a request asks for another protocol, and an error where we do not forward that.
 func wantsUpgrade(r *http.Request) (bool, error) {
@@ -24,7 +24,7 @@ func wantsUpgrade(r *http.Request) (bool, error) {
 	if len(to) == 0 {
 		return false, nil
 	}
-	if len(to) != 1 || !strings.EqualFold(to[0], websocket) {
+	if len(to) != 1 || !strings.EqualFold(to[0], webSocket) {
 		return false, fmt.Errorf("%w: asked for %.40q", ErrUpgradeRefused, to)
 	}
 	if r.Method != http.MethodGet || r.ProtoMajor != 1 || r.ProtoMinor < 1 || r.ContentLength != 0 {
@@ -36,7 +36,7 @@ func wantsUpgrade(r *http.Request) (bool, error) {
 // switched prepares a 101 answer: it must be to the protocol that was asked for.
 func (x *exchange) switched(h http.Header) error {
 	to := h["Upgrade"]
-	if !x.upgrade || len(to) != 1 || !strings.EqualFold(to[0], websocket) || !hasToken(h["Connection"], "upgrade") {
+	if !x.upgrade || len(to) != 1 || !strings.EqualFold(to[0], webSocket) || !hasToken(h["Connection"], "upgrade") {
 		return fmt.Errorf("%w: switched to a protocol that nobody asked for", ErrUpstream)
 	}
 	return nil
