@@ -139,7 +139,7 @@ func (s *Server) crossSite(w http.ResponseWriter, r *http.Request, cfg *proxy.Co
 func (s *Server) refuseCrossSite(r *http.Request, reason, target string) error {
 	edge.From(r.Context()).Reason = reason
 	p := &edge.Problem{Code: "cross_site"}
-	if target != "" && edge.Navigation(r) {
+	if target != "" && edge.Navigation(r) && r.Header.Get("Sec-Fetch-Site") != "" { // without metadata the next try would look the same
 		p.Continue = target
 	}
 	return p

@@ -88,7 +88,7 @@ func (s *Server) verifyLogout(r *http.Request, raw string) (*provider.Logout, er
 
 // refuseLogout answers a request that ends nothing, in the form that section 2.8 asks for.
 func (s *Server) refuseLogout(r *http.Request, reason string, err error) error {
-	s.event(r, edge.EventBackchannelRefused, slog.String("reason", reason), slog.String("err", errString(err)))
+	s.event(r, edge.EventBackchannelRefused, slog.String("reason", reason), slog.Any("err", err))
 	return &edge.Problem{Code: "bad_logout_token", Err: err,
 		Members: map[string]string{"error": "invalid_request", "error_description": "the logout token was refused"}}
 }

@@ -102,7 +102,11 @@ func (s *Server) callbackProblem(r *http.Request, again string, err error) error
 // refuse records a refused sign-in with its reason, which the user does not see, and answers with a page to try again from.
 func (s *Server) refuse(r *http.Request, reason, again string, err error) error {
 	s.metrics.signInRefused(reason)
-	s.event(r, edge.EventSignInRefused, slog.String("reason", reason), slog.String("err", errString(err)))
+	attrs := []slog.Attr{slog.String("reason", reason)}
+	if err != nil {
+		attrs = append(attrs, slog.String("err", err.Error()))
+	}
+	s.event(r, edge.EventSignInRefused, attrs...)
 	edge.From(r.Context()).Reason = reason
 	return &edge.Problem{Code: "sign_in_refused", Login: again, Err: err}
 }

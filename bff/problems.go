@@ -53,11 +53,3 @@ type errDuplicate string
 
 // Error quotes the name, which is foreign text.
 func (e errDuplicate) Error() string { return fmt.Sprintf("parameter %.40q given twice", string(e)) }
-
-// errString is err for a log attribute.
-func errString(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}

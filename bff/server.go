@@ -87,7 +87,7 @@ func (s *Server) wireProviders() error {
 	s.providers = make(map[string]*provider.Provider, len(s.cfg.Providers))
 	for name, cfg := range s.cfg.Providers {
 		p, err := provider.New(name, cfg, s.cfg.Server.PublicURL+"/bff/callback", provider.Deps{
-			Log: s.log.With("provider", name), OnError: func(kind string) { s.metrics.providerError(name, kind) },
+			Log: s.log, OnError: func(kind string) { s.metrics.providerError(name, kind) },
 		})
 		if err != nil {
 			return fmt.Errorf("providers.%s: %w", name, err)
@@ -158,8 +158,8 @@ func (s *Server) Handler() http.Handler {
 		edge.CloseChunked(),      // a connection that may have framed a body in two ways is not used again
 		edge.BodyTime(smallTime), // before whatever may answer without reading the body
 		edge.Methods(),           // CONNECT has neither a host nor a path to look at
+		edge.ClientIP(s.trusted), // before whatever is keyed by address, or refused with a record of who asked
 		edge.Host(s.origin),      // nothing is answered under a foreign name
-		edge.ClientIP(s.trusted), // before whatever is keyed by address
 		edge.CanonicalPath(),     // before anything looks at the path
 	)
 }

@@ -126,7 +126,7 @@ func (p *Provider) Run(ctx context.Context) {
 			wait = p.pace.first
 		} else if ctx.Err() == nil {
 			pause = jitter(wait)
-			p.log.Warn("provider cannot be discovered", "provider", p.name, "issuer", p.cfg.Issuer, "error", err, "again_in", pause)
+			p.log.Warn("provider cannot be discovered", "provider", p.name, "issuer", p.cfg.Issuer, "error", err, "again_in", pause.String())
 			wait = min(2*wait, p.pace.most)
 		}
 		select {
