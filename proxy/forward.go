@@ -105,8 +105,8 @@ func (x *exchange) late() { x.cancel(ErrUpstreamTimeout) }
 
 // refuse ends an exchange that has no answer yet.
 func (x *exchange) refuse(err error) {
-	if x.in.ProtoMajor == 1 && x.in.ContentLength != 0 {
-		x.w.Header().Set("Connection", "close") // what is left of the body must not be read as a request
+	if x.in.ProtoMajor == 1 && (x.in.ContentLength != 0 || x.upgrade || errors.Is(err, ErrUpgradeRefused)) {
+		x.w.Header().Set("Connection", "close") // what is left of a body, or of another protocol, must not be read as a request
 	}
 	x.route.deps.OnError(x.w, x.in, err)
 	if errors.Is(err, ErrClientGone) {
