@@ -1,12 +1,12 @@
 package bff
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"cloakroom/bff/edge"
 	"cloakroom/bff/provider"
@@ -40,6 +40,9 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return s.refuse(r, "provider_unknown", loginPath, nil) // it was removed from the configuration meanwhile
 	}
+	if err := p.Ready(); err != nil {
+		return s.providerProblem(err) // nothing is spent: the same URL works once the provider is known
+	}
 	mine, err := s.sessions.Claim(r.Context(), state)
 	if err != nil {
 		return s.storeProblem(err) // the code is not spent: the same URL works once the store is back
@@ -72,14 +75,11 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *p
 		return s.refuse(r, "session_too_large", again, err)
 	case err != nil:
 		s.revoker.add(sess)
-		return s.storeProblem(err)
+		return tryAgain(s.storeProblem(err), again)
 	}
-	if old, ok := l.replaced(); ok {
+	for _, old := range s.replaced(r, l) {
 		if err := s.sessions.End(r.Context(), old, "replaced"); err != nil {
-			// The old ticket would stay good. Better no sign-in than two.
-			s.sessions.ClearCookie(w)
-			end := s.sessions.End(context.WithoutCancel(r.Context()), sess.ID(), "replace_failed")
-			return s.storeProblem(errors.Join(fmt.Errorf("end the replaced session: %w", err), end))
+			return tryAgain(s.takeBack(w, r, sess, fmt.Errorf("end the replaced session: %w", err)), again)
 		}
 	}
 	s.note(r, sess)
@@ -91,12 +91,41 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *p
 	return s.bounceTo(w, r, l.ReturnTo)
 }
 
+// replaced are the sessions that a sign-in ends: the one that the browser had when it began.
+func (s *Server) replaced(r *http.Request, l login) (old []session.ID) {
+	for _, id := range []session.ID{l.Replaces} {
+		if id != "" && !slices.Contains(old, id) {
+			old = append(old, id)
+		}
+	}
+	return old
+}
+
+// takeBack undoes a sign-in whose end could not be written, and answers for the cause. The old ticket stays good, and better no
+// sign-in than two; so the browser keeps the old one and does not get the new (law 5).
+func (s *Server) takeBack(w http.ResponseWriter, r *http.Request, sess *session.Session, cause error) error {
+	w.Header().Del("Set-Cookie")
+	end := s.sessions.EndOne(r.Context(), sess, "replace_failed")
+	if end != nil {
+		s.revoker.add(sess) // its ticket is nowhere, but its tokens are good
+	}
+	return s.storeProblem(errors.Join(cause, end))
+}
+
+// tryAgain adds the way to start over to an outage's answer, where the code is spent already.
+func tryAgain(err error, again string) error {
+	if p, ok := errors.AsType[*edge.Problem](err); ok {
+		p.Login = again
+	}
+	return err
+}
+
 // callbackProblem turns what went wrong at the provider into a page with a way to try again.
 func (s *Server) callbackProblem(r *http.Request, again string, err error) error {
 	if refusal, ok := errors.AsType[*provider.Refusal](err); ok {
 		return s.refuse(r, refusal.Reason, again, err)
 	}
-	return s.providerProblem(err)
+	return tryAgain(s.providerProblem(err), again)
 }
 
 // refuse records a refused sign-in with its reason, which the user does not see, and answers with a page to try again from.

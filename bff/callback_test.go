@@ -1,8 +1,111 @@
 package bff
 
 import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"cloakroom/session"
 )
+
+// halfway is a store that fails one kind of write, as if it died in the middle of a sign-in.
+type halfway struct {
+	session.Store
+	create, end atomic.Bool
+}
+
+var errDied = errors.New("connection refused")
+
+func (s *halfway) Create(ctx context.Context, id session.ID, rec session.Record, expires time.Time) error {
+	if s.create.Load() {
+		return errDied
+	}
+	return s.Store.Create(ctx, id, rec, expires)
+}
+
+func (s *halfway) End(ctx context.Context, id session.ID, mark time.Duration) (bool, error) {
+	if s.end.Load() {
+		return false, errDied
+	}
+	return s.Store.End(ctx, id, mark)
+}
+
+// Law 5, SES-10: a store that dies in the middle of a sign-in leaves the browser what it had. The code is spent, so the page leads to a new sign-in,
+// to the same place.
+func TestStoreDiesDuringTheSignIn(t *testing.T) {
+	for name, fail := range map[string]func(*halfway) *atomic.Bool{
+		"before the session is written": func(s *halfway) *atomic.Bool { return &s.create },
+		"before the old one is ended":   func(s *halfway) *atomic.Bool { return &s.end },
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := new(halfway)
+			h := newHouseUnready(t, nil, func(st session.Store) session.Store { store.Store = st; return store })
+			b := h.browser()
+			b.signIn("/bff/login")
+			before := b.cookie(ticketCookie)
+			callback := b.authorize("/bff/login?return_to=/orders")
+			fail(store).Store(true)
+			res := b.visit(callback, "cross-site")
+			if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || res.Header.Get("Set-Cookie") != "" || b.cookie(ticketCookie) != before {
+				t.Errorf("%d, Retry-After %q, %d cookies set", res.StatusCode, res.Header.Get("Retry-After"), len(res.Cookies()))
+			}
+			if !strings.Contains(res.body, "/bff/login?provider=main&amp;return_to=%2Forders") {
+				t.Errorf("no way to start over:\n%s", res.body)
+			}
+			fail(store).Store(false)
+			if !b.user().Authenticated {
+				t.Error("the outage signed the user out")
+			}
+			b.signIn("/bff/login")
+			if after := b.cookie(ticketCookie); after == before || !b.user().Authenticated {
+				t.Error("the sign-in after the outage did not work")
+			}
+		})
+	}
+}
+
+// A replica that does not know the provider yet spends neither state nor code: the same callback works where, or once, it is known.
+func TestCallbackBeforeTheProviderIsKnown(t *testing.T) {
+	h := newHouse(t, nil)
+	b := h.browser()
+	callback := b.authorize("/bff/login?return_to=/x")
+	fresh, err := New(h.server.cfg, Options{Log: discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fresh.close)
+	fresh.store.Close()
+	fresh.store = unclosed{h.server.store}
+	if err := fresh.wireManager(); err != nil {
+		t.Fatal(err)
+	}
+	req, answer := httptest.NewRequest("GET", callback, nil), httptest.NewRecorder()
+	for i, value := range navigation("cross-site") {
+		if i%2 == 1 {
+			req.Header.Set(navigation("cross-site")[i-1], value)
+		}
+	}
+	u := mustURL(t, strings.Replace(h.origin, "http://", "https://", 1))
+	for _, c := range b.jar.Cookies(u) {
+		req.AddCookie(c)
+	}
+	fresh.Handler().ServeHTTP(answer, req)
+	if answer.Code != 503 || answer.Header().Get("Set-Cookie") != "" {
+		t.Errorf("%d, Set-Cookie %t", answer.Code, answer.Header().Get("Set-Cookie") != "")
+	}
+	if res := b.visit(callback, "cross-site"); res.StatusCode != 200 || !b.user().Authenticated {
+		t.Errorf("the same callback where the provider is known: %d", res.StatusCode)
+	}
+}
+
+// unclosed is a store that two servers share.
+type unclosed struct{ session.Store }
+
+func (unclosed) Close() error { return nil }
 
 // BCP-18: the URL of a callback holds the code and the state; no page that it answers with names it as the next request's Referer, where
 // an upstream of pages, or any script of the app, could read it. Only a page with a form says where it is from, or its POST would have Origin: null.

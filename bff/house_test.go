@@ -17,6 +17,7 @@ import (
 	"cloakroom/bff/idp"
 	"cloakroom/configs"
 	"cloakroom/proxy"
+	"cloakroom/session"
 )
 
 // house is a whole server in this process: a provider that signs real tokens, an upstream that echoes, the memory store.
@@ -39,8 +40,8 @@ func newHouse(t *testing.T, change func(*configs.Config)) *house {
 	return h
 }
 
-// newHouseUnready waits for the provider only.
-func newHouseUnready(t *testing.T, change func(*configs.Config)) *house {
+// newHouseUnready waits for the provider only. Its store goes through wrap.
+func newHouseUnready(t *testing.T, change func(*configs.Config), wrap ...func(session.Store) session.Store) *house {
 	t.Helper()
 	public, admin := listen(t), listen(t)
 	h := &house{t: t, log: new(syncBuffer), upstream: newEcho(t)}
@@ -62,6 +63,12 @@ func newHouseUnready(t *testing.T, change func(*configs.Config)) *house {
 	h.server, err = New(cfg, Options{Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, w := range wrap {
+		h.server.store = w(h.server.store)
+		if err := h.server.wireManager(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	h.run(public, admin)
 	return h

@@ -6,7 +6,6 @@ import (
 
 	"cloakroom/bff/edge"
 	"cloakroom/bff/provider"
-	"cloakroom/session"
 )
 
 // login answers GET /bff/login: it starts a sign-in and sends the browser to the provider.
@@ -99,6 +98,3 @@ func (s *Server) isPage(target string) bool {
 func badLogin(detail string, err error) error {
 	return &edge.Problem{Code: "bad_login_request", Detail: detail, Login: loginPath, Err: err}
 }
-
-// replaced is the session that the sign-in l ends, if any.
-func (l login) replaced() (session.ID, bool) { return l.Replaces, l.Replaces != "" }

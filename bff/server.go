@@ -115,7 +115,11 @@ func (s *Server) wireSessions() error {
 		s.store = st
 	}
 	s.revoker = newRevoker(s.log, s.revoke)
-	var err error
+	return s.wireManager()
+}
+
+// wireManager makes what works on the store.
+func (s *Server) wireManager() (err error) {
 	s.sessions, err = session.New(s.cfg.Session.Config, s.store, session.Deps{
 		Refresh: s.refresh, RefreshTimeout: s.longestProviderTimeout(), Log: s.log, Now: s.now,
 		InsecureCookies: s.cfg.Server.InsecureLocalhostCookies,
