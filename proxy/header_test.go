@@ -204,18 +204,15 @@ func FuzzHeaderFilter(f *testing.F) {
 				b[i] = strings.ToUpper(string(b[i]))[0]
 			}
 		}
-		h := http.Header{name: {"v"}, string(b): {"v"}, http.CanonicalHeaderKey(name): {"v"}, strings.ReplaceAll(name, "-", "_"): {"v"}}
-		back := h.Clone()
-		requestRule.filter(h)
-		for left := range h {
-			if denied[fold(left)] || strings.HasPrefix(fold(left), "x-forwarded-") || strings.HasPrefix(fold(left), "x-auth-") || strings.HasPrefix(fold(left), "x-ssl-") {
-				t.Errorf("request: %q survived", left)
+		for _, n := range []string{name, string(b), http.CanonicalHeaderKey(name), strings.ReplaceAll(name, "-", "_")} { // one by one: the order of a map would look like coverage
+			f := fold(n)
+			h := http.Header{n: {"v"}}
+			if requestRule.filter(h); len(h) > 0 && (denied[f] || strings.HasPrefix(f, "x-forwarded-") || strings.HasPrefix(f, "x-auth-") || strings.HasPrefix(f, "x-ssl-")) {
+				t.Errorf("request: %q survived", n)
 			}
-		}
-		responseRule.filter(back)
-		for left := range back {
-			if f := fold(left); strings.HasPrefix(f, "set-cookie") || strings.HasPrefix(f, "access-control-") || f == "strict-transport-security" || f == "server" || f == "clear-site-data" {
-				t.Errorf("response: %q survived", left)
+			h = http.Header{n: {"v"}}
+			if responseRule.filter(h); len(h) > 0 && (strings.HasPrefix(f, "set-cookie") || strings.HasPrefix(f, "access-control-") || f == "strict-transport-security" || f == "server" || f == "clear-site-data") {
+				t.Errorf("response: %q survived", n)
 			}
 		}
 	})
