@@ -84,16 +84,16 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *p
 	}
 	s.note(r, sess)
 	s.event(r, edge.EventSignIn, slog.String("provider", l.Provider))
-	l.Done = true
-	if err := s.logins.set(w, l, replayLife); err != nil {
+	if err := s.logins.set(w, l.done(), replayLife); err != nil {
 		return fmt.Errorf("keep the login cookie: %w", err)
 	}
 	return s.bounceTo(w, r, l.ReturnTo)
 }
 
-// replaced are the sessions that a sign-in ends: the one that the browser had when it began.
+// replaced are the sessions that a sign-in ends: the one that the browser had when it began, and the one that it has now, if another tab was
+// faster. The Strict cookie comes along only from a provider of the same site.
 func (s *Server) replaced(r *http.Request, l login) (old []session.ID) {
-	for _, id := range []session.ID{l.Replaces} {
+	for _, id := range []session.ID{l.Replaces, s.sessions.CookieID(r)} {
 		if id != "" && !slices.Contains(old, id) {
 			old = append(old, id)
 		}

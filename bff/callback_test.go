@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -106,6 +107,38 @@ func TestCallbackBeforeTheProviderIsKnown(t *testing.T) {
 type unclosed struct{ session.Store }
 
 func (unclosed) Close() error { return nil }
+
+// SES-03: of two tabs that sign in side by side, the second ends the first one's session, where the browser shows it: a provider on
+// a sibling host is of the same site, so the Strict cookie comes along.
+func TestTheSlowerTabReplacesTheFasterOne(t *testing.T) {
+	h := newHouse(t, nil)
+	b := h.browser()
+	one, two := b.authorize("/bff/login"), b.authorize("/bff/login")
+	b.visit(one, "same-site")
+	first := b.cookie(ticketCookie)
+	b.visit(two, "same-site")
+	if second := b.cookie(ticketCookie); first == "" || second == first || !b.user().Authenticated {
+		t.Fatal("the tabs did not sign in")
+	}
+	if res := h.browser().do("GET", "/api/x", nil, "Cookie", ticketCookie+"="+first, "X-Csrf", "1"); res.StatusCode != 401 {
+		t.Errorf("the first tab's ticket: %d", res.StatusCode)
+	}
+}
+
+// A sign-in whose parameters just fit into its cookie can be finished.
+func TestLargestSignInCanBeFinished(t *testing.T) {
+	h := newHouse(t, nil)
+	for n := 300; ; n++ { // each & is six characters in the sealed JSON
+		b := h.browser()
+		target := "/bff/login?return_to=" + url.QueryEscape("/?"+strings.Repeat("&", n))
+		if b.visit(target, "none").StatusCode != 303 {
+			return // it does not even begin
+		}
+		if res := b.visit(b.authorize(target), "cross-site"); res.StatusCode != 200 {
+			t.Fatalf("%d times &: %d", n, res.StatusCode)
+		}
+	}
+}
 
 // BCP-18: the URL of a callback holds the code and the state; no page that it answers with names it as the next request's Referer, where
 // an upstream of pages, or any script of the app, could read it. Only a page with a form says where it is from, or its POST would have Origin: null.

@@ -35,6 +35,11 @@ type login struct {
 	Done     bool            `json:"d,omitempty"` // the callback succeeded; what follows is a repeat
 }
 
+// done is what is kept of l once it succeeded: enough to recognize a repeat. Nonce and verifier have no further use.
+func (l login) done() login {
+	return login{SignIn: provider.SignIn{State: l.SignIn.State, Started: l.SignIn.Started}, ReturnTo: l.ReturnTo, Done: true}
+}
+
 // loginCookies seals, reads and bounds the login cookies.
 type loginCookies struct {
 	prefix string
