@@ -23,7 +23,7 @@ func hostileLines(value string) string {
 	return b.String()
 }
 
-func TestWhatAnUpstreamMustNotSayToABrowser(t *testing.T) { // HDR-09 CK-07 V-05 CORS-03
+func TestWhatAnUpstreamMustNotSayToABrowser(t *testing.T) { // HDR-09 CK-07 V-05
 	for name, answer := range map[string]string{
 		"200":                                "HTTP/1.1 200 OK\r\n" + hostileLines("__Host-Http-session=evil") + "Content-Length: 2\r\n\r\nok",
 		"304":                                "HTTP/1.1 304 Not Modified\r\n" + hostileLines("__Host-Http-session=evil") + "\r\n",

@@ -147,7 +147,7 @@ func TestAnswersThatAreTooLarge(t *testing.T) {
 	}
 }
 
-func TestPatience(t *testing.T) { // PRX-42
+func TestPatience(t *testing.T) {
 	release := make(chan struct{})
 	slow := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/silent" {

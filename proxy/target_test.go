@@ -72,7 +72,7 @@ func TestTheQueryGoesOnByteForByte(t *testing.T) { // PRX-25
 	}
 }
 
-func TestNothingAClientSaysDecidesWhereItGoes(t *testing.T) { // BBA-6.1-15 PRX-26 PRX-28
+func TestNothingAClientSaysDecidesWhereItGoes(t *testing.T) { // BBA-6.1-15 PRX-28
 	up, evil := newEcho(t), newEcho(t)
 	g := newGateway(t, up.URL, nil)
 	host := strings.TrimPrefix(evil.URL, "http://")
