@@ -84,9 +84,11 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *p
 	}
 	s.note(r, sess)
 	s.event(r, edge.EventSignIn, slog.String("provider", l.Provider))
-	if err := s.logins.set(w, l.done(), replayLife); err != nil {
+	done, err := s.logins.sealed(l.done(), replayLife)
+	if err != nil {
 		return fmt.Errorf("keep the login cookie: %w", err)
 	}
+	http.SetCookie(w, done)
 	return s.bounceTo(w, r, l.ReturnTo)
 }
 

@@ -55,15 +55,17 @@ func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, p *provider
 		return s.providerProblem(err)
 	}
 	replaces := s.sessions.CookieID(r)
-	if s.logins.makeRoom(w, r) && replaces == "" {
+	l := login{SignIn: signIn, Provider: p.Name(), ReturnTo: target, Replaces: replaces}
+	cookie, err := s.logins.sealed(l, loginLife)
+	if err != nil {
+		return badLogin("The parameters are too long together.", err)
+	}
+	if s.logins.makeRoom(w, r, cookie) && replaces == "" {
 		// A sign-in succeeded a moment ago and its session cookie is not here: this browser refuses it, and
 		// another round would end the same way.
 		return s.cookieHelp(w, r)
 	}
-	l := login{SignIn: signIn, Provider: p.Name(), ReturnTo: target, Replaces: replaces}
-	if err := s.logins.set(w, l, loginLife); err != nil {
-		return badLogin("The parameters are too long together.", err)
-	}
+	http.SetCookie(w, cookie)
 	noStore(w)
 	w.Header().Set("Location", location) // not http.Redirect, which rewrites what it is given and adds a body
 	w.WriteHeader(http.StatusSeeOther)

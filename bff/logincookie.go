@@ -68,15 +68,14 @@ func (lc *loginCookies) name(state string) string {
 	return lc.prefix + base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// set seals l into its cookie for life. The error means that it does not fit into a cookie.
-func (lc *loginCookies) set(w http.ResponseWriter, l login, life time.Duration) error {
+// sealed is l in its cookie for life. The error means that it does not fit into one.
+func (lc *loginCookies) sealed(l login, life time.Duration) (*http.Cookie, error) {
 	name := lc.name(l.SignIn.State)
 	value, err := securecookie.EncodeMulti(name, l, lc.codecs[0])
 	if err != nil {
-		return err
+		return nil, err
 	}
-	http.SetCookie(w, lc.cookie(name, value, int(life.Seconds())))
-	return nil
+	return lc.cookie(name, value, int(life.Seconds())), nil
 }
 
 // get opens the login cookie of a state. Missing, foreign, altered and expired ones are all "not there".
@@ -104,9 +103,9 @@ func (lc *loginCookies) clearAll(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// makeRoom makes the browser forget what is in the way of one more sign-in: unreadable cookies, and the oldest ones beyond
-// the bounds in number and bytes. It reports whether r brought a sign-in that succeeded within the last minute.
-func (lc *loginCookies) makeRoom(w http.ResponseWriter, r *http.Request) (justDone bool) {
+// makeRoom makes the browser forget what is in the way of one more sign-in, whose cookie is next: unreadable cookies, and the oldest ones
+// beyond the bounds in number and bytes. It reports whether r brought a sign-in that succeeded within the last minute.
+func (lc *loginCookies) makeRoom(w http.ResponseWriter, r *http.Request, next *http.Cookie) (justDone bool) {
 	type held struct {
 		name    string
 		bytes   int
@@ -126,7 +125,7 @@ func (lc *loginCookies) makeRoom(w http.ResponseWriter, r *http.Request) (justDo
 		kept = append(kept, held{c.Name, len(c.Name) + len(c.Value), l.SignIn.Started})
 	}
 	slices.SortFunc(kept, func(a, b held) int { return cmp.Compare(b.started, a.started) }) // newest first
-	total := 0
+	total := len(next.Name) + len(next.Value)
 	for i, h := range kept {
 		total += h.bytes
 		if i >= maxLogins-1 || total > maxLoginBytes {

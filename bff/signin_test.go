@@ -187,18 +187,18 @@ func TestTabsSignInSideBySide(t *testing.T) {
 	if to := refreshTo(b.visit(one, "cross-site")); to != "/one" {
 		t.Errorf("the first tab ended on %q", to)
 	}
-	for range 100 {
-		b.visit("/bff/login?return_to=/"+strings.Repeat("x", 700), "none")
-	}
 	u, _ := url.Parse(strings.Replace(h.origin, "http://", "https://", 1))
-	n, size := 0, 0
-	for _, c := range b.jar.Cookies(u) {
-		if strings.HasPrefix(c.Name, loginCookiePrefix) {
-			n, size = n+1, size+len(c.Name)+len(c.Value)
+	for length := range 100 {
+		b.visit("/bff/login?login_hint="+strings.Repeat("h", 255)+"&return_to=/"+strings.Repeat("x", 10*length), "none")
+		n, size := 0, 0
+		for _, c := range b.jar.Cookies(u) {
+			if strings.HasPrefix(c.Name, loginCookiePrefix) {
+				n, size = n+1, size+len(c.Name)+len(c.Value)
+			}
 		}
-	}
-	if n == 0 || n > maxLogins || size > 8<<10 {
-		t.Errorf("%d login cookies of %d bytes", n, size)
+		if n == 0 || n > 5 || size > 6<<10 {
+			t.Errorf("%d login cookies of %d bytes", n, size)
+		}
 	}
 }
 
