@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	stdlog "log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -31,6 +33,8 @@ finish within server.shutdown_grace, and exits with 0. A second signal ends it a
 			return err
 		}
 		log := newLog(cfg.Server.Log, c.ErrOrStderr())
+		// net/http reports what an upstream sent unasked to the standard logger, with the first bytes of it, which may be anything.
+		stdlog.SetOutput(io.Discard)
 		server, err := bff.New(cfg, bff.Options{Log: log, Version: version()})
 		if err != nil {
 			return err
