@@ -109,6 +109,10 @@ func (s *Server) filesFailed(w http.ResponseWriter, r *http.Request, err error) 
 		p.Code, p.Header = "method_not_allowed", http.Header{"Allow": {"GET, HEAD"}}
 	case errors.Is(err, static.ErrDevServer):
 		p.Code, p.Detail = "upstream_failed", "The development server does not answer. Start it, then reload."
+	case errors.Is(err, static.ErrForeignOrigin):
+		p.Code = "cross_site"
+	case errors.Is(err, static.ErrRead):
+		p.Code = "internal"
 	}
 	edge.Answer(w, r, p)
 }

@@ -144,7 +144,7 @@ func (s *Server) wireRoutes(o Options) error {
 	if s.cfg.SPA.Dir == "" && s.cfg.SPA.DevServer == "" && o.SPA == nil {
 		return nil
 	}
-	s.files, err = static.New(s.cfg.SPA, static.Deps{Log: s.log, Files: o.SPA, OnError: s.filesFailed})
+	s.files, err = static.New(s.cfg.SPA, static.Deps{Log: s.log, Files: o.SPA, Origin: s.origin.String(), OnError: s.filesFailed})
 	if err != nil {
 		return fmt.Errorf("spa: %w", err)
 	}

@@ -85,7 +85,7 @@ func TestHotReloadSpeaksWebSocket(t *testing.T) {
 	front := serve(t, handler(t, Config{DevServer: up}))
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(front, "http")+"/?token=x", &websocket.DialOptions{Subprotocols: []string{"vite-hmr"}})
+	c, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(front, "http")+"/?token=x", &websocket.DialOptions{Subprotocols: []string{"vite-hmr"}, HTTPHeader: http.Header{"Origin": {"http://localhost:8080"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

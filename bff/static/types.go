@@ -14,7 +14,7 @@ var types = map[string]string{
 	".html": "text/html; charset=utf-8", ".htm": "text/html; charset=utf-8",
 	".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8", ".cjs": "text/javascript; charset=utf-8",
 	".css": "text/css; charset=utf-8", ".txt": "text/plain; charset=utf-8", ".md": "text/markdown; charset=utf-8", ".csv": "text/csv; charset=utf-8",
-	".xml": "application/xml", ".json": "application/json", ".map": "application/json", ".geojson": "application/geo+json",
+	".xml": "application/xml; charset=utf-8", ".xhtml": "application/xhtml+xml; charset=utf-8", ".json": "application/json", ".map": "application/json", ".geojson": "application/geo+json",
 	".webmanifest": "application/manifest+json", ".wasm": "application/wasm", ".pdf": "application/pdf", ".zip": "application/zip",
 	".svg": "image/svg+xml; charset=utf-8", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif",
 	".webp": "image/webp", ".avif": "image/avif", ".ico": "image/x-icon", ".bmp": "image/bmp",
@@ -28,11 +28,16 @@ var wellKnown = map[string]string{"apple-app-site-association": "application/jso
 
 // contentType is the type of a file by its name.
 func contentType(name string) string {
-	if t, ok := wellKnown[path.Base(name)]; ok {
-		return t
-	}
-	if t, ok := types[strings.ToLower(path.Ext(name))]; ok {
+	if t := typeOf(name); t != "" {
 		return t
 	}
 	return unknownType
+}
+
+// typeOf is the type that the tables know, or "".
+func typeOf(name string) string {
+	if t, ok := wellKnown[path.Base(name)]; ok {
+		return t
+	}
+	return types[strings.ToLower(path.Ext(name))]
 }
