@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,24 @@ type run struct {
 	witness *browse.Witness
 	program func() (string, error)
 	usual   func() (*stack.Stack, error)
+
+	mu    sync.Mutex
+	after []func() error // undoes what the run started, last first
+}
+
+// tempDir makes a folder that goes with the run.
+func (r *run) tempDir() (string, error) {
+	dir, err := os.MkdirTemp("", "cloakroom-e2e-")
+	if err == nil {
+		r.undo(func() error { return os.RemoveAll(dir) })
+	}
+	return dir, err
+}
+
+func (r *run) undo(f func() error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.after = append(r.after, f)
 }
 
 var shared = newRun()
@@ -30,7 +49,7 @@ func newRun() *run {
 	r := &run{corpus: tokscan.New()}
 	r.witness = &browse.Witness{Corpus: r.corpus}
 	r.program = sync.OnceValues(func() (string, error) {
-		dir, err := os.MkdirTemp("", "cloakroom-e2e-")
+		dir, err := r.tempDir()
 		if err != nil {
 			return "", err
 		}
@@ -41,13 +60,17 @@ func newRun() *run {
 		if err != nil {
 			return nil, err
 		}
-		dir, err := os.MkdirTemp("", "cloakroom-e2e-")
+		dir, err := r.tempDir()
 		if err != nil {
 			return nil, err
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		return stack.Start(ctx, stack.Options{Program: program, Dir: dir, Replicas: 2, Corpus: r.corpus})
+		s, err := stack.Start(ctx, stack.Options{Program: program, Dir: dir, Replicas: 2, Corpus: r.corpus})
+		if err == nil {
+			r.undo(s.Close)
+		}
+		return s, err
 	})
 	return r
 }
@@ -64,14 +87,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// judge closes the shared stack and scans. A whole run must have something to scan of every kind.
+// judge ends what the run started and scans. A whole run must have something to scan of every kind.
 func (r *run) judge(whole bool) error {
 	var wrong []string
-	if s, err := r.usual(); err == nil {
-		if err := s.Close(); err != nil {
+	for _, undo := range slices.Backward(r.after) {
+		if err := undo(); err != nil {
 			wrong = append(wrong, err.Error())
 		}
-		_ = os.RemoveAll(s.Dir())
 	}
 	violations, answers := r.witness.Violations()
 	wrong = append(wrong, violations...)

@@ -200,6 +200,3 @@ func Eventually(ctx context.Context, what string, ok func() bool) error {
 	}
 	return nil
 }
-
-// Dir is the stack's own folder.
-func (s *Stack) Dir() string { return s.options.Dir }
