@@ -326,3 +326,30 @@ func TestLateRefusalEndsNothing(t *testing.T) {
 		}
 	})
 }
+
+// A stopped process that goes on just when another one has the lock, and stores its tokens first: the other's requests get those.
+func TestLateAnswerBeforeTheRepeat(t *testing.T) {
+	inTown(t, func(t *testing.T, w *town) {
+		time.Sleep(justExpired)
+		w.two.store.(*fakeStore).before = func(op string) error {
+			if op != "update" {
+				return nil
+			}
+			w.two.store.(*fakeStore).breakWith(nil)
+			r, err := w.p.rotate("refresh-0")
+			if err != nil {
+				return err
+			}
+			s := w.one.read(t, w.r)
+			writing, _, err := w.one.writer.load(t.Context(), s.ticket)
+			if err == nil {
+				_, err = w.one.writer.commit(writing, s.with(r, time.Now()), newWriteID())
+			}
+			return err
+		}
+		w.wantToken(t, w.two, "access after refresh-0")
+		if w.p.calls != 0 || w.p.reused != 0 {
+			t.Errorf("%d calls, %d with a used token; want none", w.p.calls, w.p.reused)
+		}
+	})
+}

@@ -127,6 +127,9 @@ func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough fu
 	tried := *cur
 	tried.Attempt = &Attempt{ID: newHandle(), Deadline: m.now().Add(m.deps.RefreshTimeout), Repeats: repeats}
 	recorded, err := m.writer.commit(writing, &tried, newWriteID())
+	if errors.Is(err, ErrConflict) { // somebody who was stopped with the lock in hand went on, and brought an answer after all
+		return m.reread(s)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("record attempt: %w", err)
 	}
