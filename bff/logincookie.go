@@ -124,7 +124,8 @@ func (lc *loginCookies) makeRoom(w http.ResponseWriter, r *http.Request, next *h
 		justDone = justDone || l.Done
 		kept = append(kept, held{c.Name, len(c.Name) + len(c.Value), l.SignIn.Started})
 	}
-	slices.SortFunc(kept, func(a, b held) int { return cmp.Compare(b.started, a.started) }) // newest first
+	slices.Reverse(kept) // newest first: of the same second too, because browsers send the older cookie first
+	slices.SortStableFunc(kept, func(a, b held) int { return cmp.Compare(b.started, a.started) })
 	total := len(next.Name) + len(next.Value)
 	for i, h := range kept {
 		total += h.bytes

@@ -200,6 +200,16 @@ func TestTabsSignInSideBySide(t *testing.T) {
 			t.Errorf("%d login cookies of %d bytes", n, size)
 		}
 	}
+	// The oldest goes, also where all began in the same second, as when a browser opens its last tabs again.
+	var callbacks []string
+	for range 7 {
+		callbacks = append(callbacks, b.authorize("/bff/login"))
+	}
+	for i, callback := range callbacks {
+		if status, want := b.visit(callback, "cross-site").StatusCode, map[bool]int{true: 400, false: 200}[i < 2]; status != want {
+			t.Errorf("sign-in %d of 7: %d, want %d", i+1, status, want)
+		}
+	}
 }
 
 // A sign-in starts with a navigation only; return_to and the other parameters are judged (BCP-26, RED-08).
