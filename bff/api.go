@@ -91,6 +91,7 @@ func (s *Server) fresh(w http.ResponseWriter, r *http.Request, sess *session.Ses
 	newer, err := s.sessions.AccessToken(r.Context(), sess)
 	if errors.Is(err, session.ErrNone) {
 		s.sessions.ClearCookie(w)
+		s.logins.clearDone(w, r)
 	}
 	return newer, err
 }
@@ -106,10 +107,11 @@ func (s *Server) renewer(sess *session.Session) func(context.Context) (string, b
 	}
 }
 
-// signInFirst starts the sign-in that a navigation to a page needs. The cross-site check has passed: the user wanted this page, nobody else.
+// signInFirst starts the sign-in that a navigation to a page needs. The cross-site check has passed; where it passed only because the
+// Strict cookie would have stayed at home, the sign-in must not bring it along to what another site may have asked for.
 func (s *Server) signInFirst(w http.ResponseWriter, r *http.Request) error {
 	target, reason := returnTo(r.URL.RequestURI())
-	if reason != "" {
+	if reason != "" || !s.ours(r) && !s.isPage(target) {
 		target = "/"
 	}
 	p, err := s.provider("")

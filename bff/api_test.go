@@ -91,6 +91,22 @@ func TestNavigations(t *testing.T) {
 	}
 }
 
+// CSRF-04: a route that lets old web views read without metadata relies on the Strict cookie. A sign-in on the way must not stand in for it: it ends
+// on the app's start page, not with the request that another site may have made.
+func TestSignInDoesNotReplayWhatAnotherSiteAskedFor(t *testing.T) {
+	h := newHouse(t, func(c *configs.Config) {
+		for i := range c.Routes {
+			c.Routes[i].WithoutFetchMetadata = "safe"
+		}
+	})
+	for path, want := range map[string]string{"/api/pay?to=me": "/", "/pages/x?y=1": "/pages/x?y=1"} {
+		b := h.browser()
+		if got := refreshTo(b.visit(b.authorizeFrom(b.do("GET", path, nil, "Accept", "text/html")), "cross-site")); got != want {
+			t.Errorf("%s: the sign-in ends on %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestOptionalAndPublicRoutes(t *testing.T) {
 	h := newHouse(t, nil)
 	b := h.browser()

@@ -78,9 +78,14 @@ func navigation(site string) []string {
 // authorize starts a sign-in and walks through the provider as far as the URL of the callback.
 func (b *browser) authorize(loginURL string) (callback string) {
 	b.t.Helper()
-	res := b.visit(loginURL, "none")
+	return b.authorizeFrom(b.visit(loginURL, "none"))
+}
+
+// authorizeFrom walks on from the redirect to the provider.
+func (b *browser) authorizeFrom(res answer) (callback string) {
+	b.t.Helper()
 	if res.StatusCode != http.StatusSeeOther {
-		b.t.Fatalf("GET %s: %d %s", loginURL, res.StatusCode, res.body)
+		b.t.Fatalf("GET %s: %d %s", res.Request.URL, res.StatusCode, res.body)
 	}
 	location := res.Header.Get("Location")
 	for range 8 {

@@ -29,12 +29,12 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if reason != "" {
 		return &edge.Problem{Code: "bad_return_to", Detail: "return_to must be a path on this origin: " + reason + ".", Login: loginPath}
 	}
-	if r.Header.Get("Sec-Fetch-Site") == "cross-site" || r.Header.Get("Sec-Fetch-Site") == "same-site" {
-		// Another site chose return_to. It may lead to the app's pages, but a sign-in must not become the way to make
+	if !s.ours(r) && !s.isPage(target) {
+		// Another site may have chosen return_to. It may lead to the app's pages, but a sign-in must not become the way to make
 		// a signed-in request to an API from afar.
-		if !s.isPage(target) {
-			return &edge.Problem{Code: "bad_return_to", Detail: "From another site return_to may only lead to a page of the app.", Login: loginPath}
-		}
+		return &edge.Problem{Code: "bad_return_to", Detail: "From another site return_to may only lead to a page of the app.", Login: loginPath}
+	}
+	if site := edge.CrossingOf(r).Site; site == "cross-site" || site == "same-site" {
 		return s.bounce(w, r, r.URL.RequestURI())
 	}
 	p, err := s.provider(q.Get("provider"))
@@ -82,6 +82,12 @@ func (s *Server) provider(name string) (*provider.Provider, error) {
 		return nil, badLogin("There is no such provider.", nil)
 	}
 	return p, nil
+}
+
+// ours reports whether a navigation is proven to be the user's own or our pages'. Browsers without fetch metadata prove nothing.
+func (s *Server) ours(r *http.Request) bool {
+	ok, _ := edge.SameOrigin(edge.CrossingOf(r), s.origin, edge.CrossSiteRule{})
+	return ok
 }
 
 // isPage reports whether a navigation to target shows a page of the app, rather than what a route's upstream answers. Routes of pages say so.

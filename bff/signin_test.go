@@ -233,6 +233,9 @@ func TestLoginIsPicky(t *testing.T) {
 		{"another site, to a page of the app", "/bff/login?return_to=/orders", navigation("cross-site"), 200}, // bounced
 		{"another site, to an API", "/bff/login?return_to=/api/pay?to=me", navigation("cross-site"), 400},
 		{"our own pages, to an API", "/bff/login?return_to=/api/pay", navigation("same-origin"), 303},
+		{"who knows who, to an API", "/bff/login?return_to=/api/pay?to=me", []string{"Accept", "text/html"}, 400},
+		{"who knows who, to a page of the app", "/bff/login?return_to=/orders", []string{"Accept", "text/html"}, 303},
+		{"two origins at once", "/bff/login?return_to=/api/pay", append(navigation("same-origin"), "Sec-Fetch-Site", "cross-site"), 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			res := h.browser().do("GET", c.target, nil, c.headers...)
