@@ -103,6 +103,17 @@ func (lc *loginCookies) clearAll(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// clearDone makes the browser forget the sign-ins that succeeded a moment ago: their session has ended since, and its missing cookie
+// no longer means that the browser refuses it.
+func (lc *loginCookies) clearDone(w http.ResponseWriter, r *http.Request) {
+	for _, c := range r.Cookies() {
+		var l login
+		if strings.HasPrefix(c.Name, lc.prefix) && securecookie.DecodeMulti(c.Name, c.Value, &l, lc.codecs...) == nil && l.Done {
+			http.SetCookie(w, lc.cookie(c.Name, "", -1))
+		}
+	}
+}
+
 // makeRoom makes the browser forget what is in the way of one more sign-in, whose cookie is next: unreadable cookies, and the oldest ones
 // beyond the bounds in number and bytes. It reports whether r brought a sign-in that succeeded within the last minute.
 func (lc *loginCookies) makeRoom(w http.ResponseWriter, r *http.Request, next *http.Cookie) (justDone bool) {
