@@ -78,3 +78,33 @@ func TestLogoutCleansTheIndexes(t *testing.T) {
 		})
 	}
 }
+
+// BCL-23: a store that hangs in the middle of a logout of many sessions does not hold the provider up: it hears in bounded time that not all have ended,
+// and its next try ends the rest.
+func TestLogoutOfManyIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newFakeStore()
+		h := newHouse(t, st.view(), newFakeProvider())
+		const sessions = 500
+		for range sessions {
+			h.signIn(t, alice(time.Hour))
+		}
+		hang := h.store.(*fakeStore)
+		hang.before = func(op string) error {
+			if op == "end" {
+				time.Sleep(time.Second)
+				return errDown
+			}
+			return nil
+		}
+		begin := time.Now()
+		ended, err := h.EndByProvider(t.Context(), issuer, "alice", "", time.Now())
+		if took := time.Since(begin); ended != 0 || err == nil || took > 10*time.Second {
+			t.Errorf("EndByProvider = %d, %v after %v", ended, err, took)
+		}
+		hang.breakWith(nil)
+		if ended, err := h.EndByProvider(t.Context(), issuer, "alice", "", time.Now()); ended != sessions || err != nil {
+			t.Errorf("the second try: %d, %v", ended, err)
+		}
+	})
+}

@@ -1,0 +1,128 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// EndByProvider ends what a back-channel logout asks for: with a sid the sessions that hang on it, without one all sessions of
+// the subject; in each case those whose ID token was not issued later than the logout token. The same holds, by the mark that stays, for a sign-in that
+// is under way. It reports how many sessions it ended; none is fine.
+//
+// ErrMismatch if subject and sid are given and contradict each other: then nobody is signed out. Any other error means that
+// not all ends were written, and that the provider should try again.
+func (m *Manager) EndByProvider(ctx context.Context, issuer, subject, sid string, issued time.Time) (ended int, err error) {
+	key := userIndex(issuer, subject)
+	if sid != "" {
+		key = providerIndex(issuer, sid)
+		if err := m.agree(ctx, key, subject); err != nil {
+			return 0, err
+		}
+	}
+	members, err := m.mark(ctx, key, issued)
+	if err != nil {
+		return 0, fmt.Errorf("mark index: %w", err)
+	}
+	return m.endAll(ctx, members, func(member Member) (existed bool, err error) {
+		info, readable := m.info(key, member)
+		switch {
+		case readable && !meant(info, subject, issued):
+			return false, nil
+		case readable:
+			s := &Session{Issuer: issuer, Subject: info.Subject, ProviderSession: info.ProviderSession}
+			return m.endMember(ctx, member.ID, indexesOf(s), "backchannel")
+		}
+		return m.endMember(ctx, member.ID, []IndexKey{key}, "backchannel")
+	})
+}
+
+const (
+	// endAtOnce is how many sessions of a user end at the same time: a robot may have thousands, and the provider does not wait for long.
+	endAtOnce = 16
+	// endAllTime is when no further ones are begun: the provider tries again, and the next try finds less to do.
+	endAllTime = 5 * time.Second
+)
+
+// endAll ends members, bounded in number at once and in time. It goes on after an error: other sessions may be on another server.
+func (m *Manager) endAll(ctx context.Context, members []Member, end func(Member) (bool, error)) (ended int, err error) {
+	var (
+		all    sync.WaitGroup
+		mu     sync.Mutex // guards the results
+		failed int
+	)
+	begun := m.now()
+	slots := make(chan struct{}, endAtOnce)
+	for i, member := range members {
+		slots <- struct{}{}
+		if m.now().Sub(begun) > endAllTime {
+			mu.Lock()
+			failed, err = failed+len(members)-i, cmp.Or(err, errSlowEnd)
+			mu.Unlock()
+			break
+		}
+		all.Go(func() {
+			existed, err2 := end(member)
+			mu.Lock()
+			defer mu.Unlock()
+			if existed {
+				ended++
+			}
+			if err2 != nil {
+				failed, err = failed+1, cmp.Or(err, err2)
+			}
+			<-slots
+		})
+	}
+	all.Wait()
+	if err != nil {
+		err = fmt.Errorf("%d of %d sessions did not end: %w", failed, len(members), err)
+	}
+	return ended, err
+}
+
+var errSlowEnd = errors.New("it takes too long")
+
+// meant tells whether a logout token is about this session. Order is by the provider's clock on both sides; in the same second the logout wins.
+func meant(i memberInfo, subject string, issued time.Time) bool {
+	return (subject == "" || i.Subject == subject) && !fromMillis(i.IssuedAt).After(issued)
+}
+
+// agree refuses a logout token whose sid belongs to another subject's session.
+func (m *Manager) agree(ctx context.Context, key IndexKey, subject string) error {
+	if subject == "" {
+		return nil
+	}
+	members, err := m.living(ctx, key)
+	if err != nil {
+		return err
+	}
+	for _, member := range members {
+		if info, ok := m.info(key, member); ok && info.Subject != subject {
+			return ErrMismatch
+		}
+	}
+	return nil
+}
+
+// mark refuses from now on what was issued before, and lists what is there, in one step of the store.
+func (m *Manager) mark(ctx context.Context, key IndexKey, issued time.Time) ([]Member, error) {
+	ctx, cancel := context.WithTimeout(settled(ctx), endTime)
+	defer cancel()
+	return m.store.MarkIndex(ctx, key, issued, endedMark)
+}
+
+// endMember ends one member of an index and takes it out of the indexes that it says it is in.
+func (m *Manager) endMember(ctx context.Context, id ID, entries []IndexKey, reason string) (existed bool, err error) {
+	s := m.known(ctx, id)
+	existed, err = m.end(ctx, id, s, reason)
+	if err == nil && s == nil {
+		for _, key := range entries {
+			m.dropEntry(settled(ctx), key, id)
+		}
+	}
+	return existed, err
+}
