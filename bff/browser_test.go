@@ -168,7 +168,7 @@ func refreshTo(a answer) string {
 	return strings.NewReplacer("&amp;", "&", "&#43;", "+", "&#39;", "'").Replace(m[1])
 }
 
-func mustURL(t *testing.T, raw string) *url.URL {
+func mustURL(t testing.TB, raw string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -178,7 +178,7 @@ func mustURL(t *testing.T, raw string) *url.URL {
 }
 
 // answerField is one text member of a JSON answer.
-func answerField(t *testing.T, a answer, name string) string {
+func answerField(t testing.TB, a answer, name string) string {
 	t.Helper()
 	var m map[string]any
 	if err := json.Unmarshal([]byte(a.body), &m); err != nil {

@@ -22,7 +22,7 @@ import (
 
 // house is a whole server in this process: a provider that signs real tokens, an upstream that echoes, the memory store.
 type house struct {
-	t        *testing.T
+	t        testing.TB
 	server   *Server
 	origin   string // http://localhost:port
 	admin    string // http://127.0.0.1:port
@@ -33,7 +33,7 @@ type house struct {
 }
 
 // newHouse starts one and waits until it is ready; change may alter the configuration before.
-func newHouse(t *testing.T, change func(*configs.Config)) *house {
+func newHouse(t testing.TB, change func(*configs.Config)) *house {
 	t.Helper()
 	h := newHouseUnready(t, change)
 	h.eventually("ready", func() bool { return h.get(h.admin+"/readyz").StatusCode == http.StatusOK })
@@ -41,7 +41,7 @@ func newHouse(t *testing.T, change func(*configs.Config)) *house {
 }
 
 // newHouseUnready waits for the provider only. Its store goes through wrap.
-func newHouseUnready(t *testing.T, change func(*configs.Config), wrap ...func(session.Store) session.Store) *house {
+func newHouseUnready(t testing.TB, change func(*configs.Config), wrap ...func(session.Store) session.Store) *house {
 	t.Helper()
 	public, admin := listen(t), listen(t)
 	h := &house{t: t, log: new(syncBuffer), upstream: newEcho(t)}
@@ -75,7 +75,7 @@ func newHouseUnready(t *testing.T, change func(*configs.Config), wrap ...func(se
 }
 
 // config is a small, valid configuration.
-func (h *house) config(t *testing.T) *configs.Config {
+func (h *house) config(t testing.TB) *configs.Config {
 	t.Helper()
 	cfg, err := configs.Parse("test.yaml", []byte(`
 server: {public_url: "`+h.origin+`"}
@@ -163,7 +163,7 @@ func (h *house) events(name string) (found []map[string]any) {
 	return found
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -186,7 +186,7 @@ type echo struct {
 	entered chan struct{}
 }
 
-func newEcho(t *testing.T) *echo {
+func newEcho(t testing.TB) *echo {
 	e := new(echo)
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.mu.Lock()
