@@ -26,8 +26,6 @@ func (s *Server) AdminHandler() http.Handler {
 
 // readyz answers 200 when new sign-ins and requests can be served, else 503; either way a line per dependency.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
-	defer cancel()
 	var b strings.Builder
 	ready := true
 	line := func(name string, err error) {
@@ -38,7 +36,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprintf(&b, "%s: ok\n", name)
 	}
-	line("store", s.storeReady(ctx))
+	line("store", s.storeReady(r.Context()))
 	for _, name := range s.providerNames {
 		line("provider "+name, s.providers[name].Ready())
 	}
@@ -63,11 +61,15 @@ type readiness struct {
 	last error
 }
 
+// check asks in its own time: a prober that hung up must not make the next ones hear that the store is away.
 func (c *readiness) check(ctx context.Context, ask func(context.Context) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.at) > time.Second {
-		c.last, c.at = ask(ctx), now
+	if time.Since(c.at) > time.Second {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
+		defer cancel()
+		c.last = ask(ctx)
+		c.at = time.Now()
 	}
 	return c.last
 }

@@ -149,6 +149,19 @@ func TestAdminListener(t *testing.T) {
 	}
 }
 
+// A prober that hangs up learns nothing, and spoils nothing for the next one.
+func TestReadinessIsNobodysRequest(t *testing.T) {
+	hungUp, cancel := context.WithCancel(t.Context())
+	cancel()
+	var c readiness
+	ask := func(ctx context.Context) error { return ctx.Err() }
+	for i, ctx := range []context.Context{hungUp, t.Context()} {
+		if err := c.check(ctx, ask); err != nil {
+			t.Errorf("prober %d hears: %v", i+1, err)
+		}
+	}
+}
+
 // CFG-03: readiness says no first, requests in flight finish, then the server is gone.
 func TestDrain(t *testing.T) {
 	h := newHouse(t, nil)
