@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cloakroom/bff/edge"
+	"cloakroom/bff/static"
 	"cloakroom/proxy"
 	"cloakroom/session"
 )
@@ -41,6 +42,9 @@ func (s *Server) proxied(w http.ResponseWriter, r *http.Request, route *proxy.Ro
 	}
 	if err != nil {
 		return err
+	}
+	if route.Config.CrossSiteNavigation {
+		static.Protect(w.Header(), s.cfg.SPA.CSP) // a route of pages: under the policy for data nothing on them would load
 	}
 	rec := edge.From(r.Context())
 	caller.Proto, caller.Host, caller.ClientIP, caller.RequestID = s.origin.Scheme, s.origin.Host, rec.ClientIP, rec.ID

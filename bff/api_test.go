@@ -107,6 +107,19 @@ func TestSignInDoesNotReplayWhatAnotherSiteAskedFor(t *testing.T) {
 	}
 }
 
+// A route of pages answers under the app's policy, every other one under that for data.
+func TestPagesOfAnUpstreamMayLoadTheirFiles(t *testing.T) {
+	h := newHouse(t, nil)
+	b := h.browser()
+	b.signIn("/bff/login")
+	if csp := b.visit("/pages/x", "same-origin").Header.Values("Content-Security-Policy"); len(csp) != 1 || !strings.Contains(csp[0], "default-src 'self'") {
+		t.Errorf("a page: %q", csp)
+	}
+	if csp := b.fetch("GET", "/api/x").Header.Values("Content-Security-Policy"); len(csp) != 1 || !strings.Contains(csp[0], "default-src 'none'") {
+		t.Errorf("data: %q", csp)
+	}
+}
+
 func TestOptionalAndPublicRoutes(t *testing.T) {
 	h := newHouse(t, nil)
 	b := h.browser()

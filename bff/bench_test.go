@@ -49,4 +49,3 @@ func BenchmarkSignedInRequest(b *testing.B) {
 		}
 	})
 }
-

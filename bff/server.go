@@ -137,7 +137,7 @@ func (s *Server) wireManager() (err error) {
 func (s *Server) wireRoutes(o Options) error {
 	var err error
 	if s.table, err = proxy.Compile(s.cfg.Routes, proxy.Deps{
-		Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream,
+		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream,
 	}); err != nil {
 		return fmt.Errorf("routes: %w", err)
 	}

@@ -28,9 +28,11 @@ func writeSchema(t *testing.T) string {
 	d := readDocs(t)
 	r := jsonschema.Reflector{
 		FieldNameTag: "yaml", RequiredFromJSONSchemaTags: true, Anonymous: true, ExpandedStruct: true,
-		Namer:         typeName,
-		Mapper:        scalarSchema,
-		LookupComment: func(s reflect.Type, f string) string { return d[strings.TrimSuffix(s.PkgPath()+"."+s.Name()+"."+f, ".")] },
+		Namer:  typeName,
+		Mapper: scalarSchema,
+		LookupComment: func(s reflect.Type, f string) string {
+			return d[strings.TrimSuffix(s.PkgPath()+"."+s.Name()+"."+f, ".")]
+		},
 	}
 	s := r.Reflect(&Config{})
 	s.Title = "Cloakroom's configuration"

@@ -23,7 +23,7 @@ type Config struct {
 	// Needs the Strict cookie. Default `refuse`.
 	WithoutFetchMetadata string `yaml:"without_fetch_metadata" default:"refuse" enum:"refuse,safe"`
 	// CrossSiteNavigation lets top-level GET navigations from other sites in, for routes that serve pages: directly with `same_site: lax`,
-	// by a bounce through a page of this origin with the strict cookie. Never set it for an API: a link would be enough to call it.
+	// by a bounce through a page of this origin with the strict cookie. Its pages get spa.csp. Never set it for an API: a link would be enough to call it.
 	CrossSiteNavigation bool `yaml:"cross_site_navigation" default:"false"`
 	// Timeout is how long the upstream may take until its response headers. Between 1ms and 10m.
 	Timeout time.Duration `yaml:"timeout" default:"30s"`

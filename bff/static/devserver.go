@@ -125,7 +125,7 @@ func fromDev(res *http.Response, csp string) {
 	}
 	if own, ok := res.Request.Context().Value(answerHeader{}).(answer); ok {
 		maps.Copy(own.header, own.before) // ReverseProxy drops everything after a 103
-		protect(own.header, csp)          // here and not in res, because ReverseProxy adds to what there is
+		Protect(own.header, csp)          // here and not in res, because ReverseProxy adds to what there is
 	}
 }
 

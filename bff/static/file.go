@@ -36,7 +36,7 @@ func (f *folder) serve(w http.ResponseWriter, r *http.Request, files fs.FS, name
 		return fmt.Errorf("%w: %w", ErrRead, err)
 	}
 	h := w.Header()
-	protect(h, f.csp)
+	Protect(h, f.csp)
 	h.Set("Content-Type", contentType(name))
 	h.Set("Cache-Control", "no-cache")
 	if hashed(name) {

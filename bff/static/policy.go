@@ -13,9 +13,12 @@ const permissions = "accelerometer=(), autoplay=(self), bluetooth=(), camera=(se
 	"microphone=(self), midi=(), payment=(), picture-in-picture=(self), publickey-credentials-create=(self), publickey-credentials-get=(self), " +
 	"screen-wake-lock=(self), serial=(), usb=(), web-share=(self), xr-spatial-tracking=()"
 
-// protect puts the app's policies in the place of those for data, which the edge has set. Referrer-Policy is same-origin, because under
+// Protect puts the policies of a page in the place of those for data, which the edge has set. An empty csp is the strict default. Referrer-Policy is same-origin, because under
 // no-referrer a form's POST would have Origin: null and be taken for a foreign one.
-func protect(h http.Header, csp string) {
+func Protect(h http.Header, csp string) {
+	if csp == "" {
+		csp = policy
+	}
 	h.Set("Content-Security-Policy", csp)
 	h.Set("Permissions-Policy", permissions)
 	h.Set("Referrer-Policy", "same-origin")
