@@ -144,6 +144,36 @@ func TestOptionalAndPublicRoutes(t *testing.T) {
 	}
 }
 
+// WS-01, WS-09: on every kind of route a handshake needs our own origin, once, and goes to WebSocket alone.
+func TestHandshakesNeedOurOrigin(t *testing.T) {
+	h := newHouse(t, nil)
+	b := h.browser()
+	b.signIn("/bff/login")
+	own, evil := "Origin: "+h.origin+"\r\n", "Origin: https://evil.test\r\n"
+	for _, path := range []string{"/api/x", "/optional/x", "/public/x", "/pages/x"} {
+		for _, c := range []struct {
+			name, origin, protocol string
+			reached                bool
+		}{
+			{"ours", own, "websocket", true}, // the echo upstream does not switch, and says 200
+			{"ours, to another protocol", own, "h2c", false},
+			{"another origin", evil, "websocket", false},
+			{"null", "Origin: null\r\n", "websocket", false},
+			{"none", "", "websocket", false},
+			{"two", own + evil, "websocket", false},
+			{"none but the custom header", "X-CSRF: 1\r\n", "websocket", false},
+			{"ours, with metadata that says otherwise", own + "Sec-Fetch-Site: cross-site\r\n", "websocket", false},
+		} {
+			before := h.upstream.count()
+			h.raw("GET " + path + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(h.origin, "http://") + "\r\nCookie: " + ticketCookie + "=" + b.cookie(ticketCookie) +
+				"\r\n" + c.origin + "Connection: Upgrade, close\r\nUpgrade: " + c.protocol + "\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+			if reached := h.upstream.count() > before; reached != c.reached {
+				t.Errorf("%s, origin %s: upstream reached %t", path, c.name, reached)
+			}
+		}
+	}
+}
+
 // CORS-03, BBA-6.1-14, BBA-6.1-17, PRX-13: methods that a route does not take, and questions of other origins.
 func TestMethods(t *testing.T) {
 	h := newHouse(t, nil)

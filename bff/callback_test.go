@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/bff/idp"
+	"cloakroom/configs"
 	"cloakroom/session"
 )
 
@@ -137,6 +139,53 @@ func TestLargestSignInCanBeFinished(t *testing.T) {
 		if res := b.visit(b.authorize(target), "cross-site"); res.StatusCode != 200 {
 			t.Fatalf("%d times &: %d", n, res.StatusCode)
 		}
+	}
+}
+
+// BCP-08, BCP-09: with two providers, an answer that says that it is the other one's is refused before any code is spent.
+// BCP-31: what a provider's error says is neither shown nor logged.
+func TestAnswersOfAnotherProviderAndErrors(t *testing.T) {
+	other, err := idp.Start("127.0.0.1:0", idp.Options{Clients: []idp.Client{{ID: "spa", Secret: "m7Qv2kXw9RtB4nLzD1sYhJ6p", RedirectURIs: []string{"http://localhost/x"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	h := newHouse(t, func(c *configs.Config) {
+		second := c.Providers["main"]
+		second.Issuer = other.Issuer()
+		c.Providers["other"], c.DefaultProvider = second, "main"
+	})
+	for _, c := range []struct {
+		reason string
+		change func(url.Values)
+	}{
+		{"response_issuer_mismatch", func(q url.Values) { q.Set("iss", other.Issuer()) }},
+		{"response_issuer_missing", func(q url.Values) { q.Del("iss") }},
+		{"response_issuer_mismatch", func(q url.Values) { q.Set("iss", other.Issuer()); q.Set("error", "access_denied") }},
+		{"provider_error", func(q url.Values) {
+			q.Set("error", "<script>foreign")
+			q.Set("error_description", "foreign"+strings.Repeat("x", 9000))
+		}},
+		{"access_denied", func(q url.Values) { q.Set("error", "access_denied"); q.Set("error_description", "foreign\r\nX: y") }},
+	} {
+		b := h.browser()
+		callback := mustURL(t, b.authorize("/bff/login?return_to=/x"))
+		q := callback.Query()
+		c.change(q)
+		res := b.visit("/bff/callback?"+q.Encode(), "cross-site")
+		if res.StatusCode != 400 || len(res.body) > 8<<10 || strings.Contains(res.body, "foreign") || b.cookie(ticketCookie) != "" {
+			t.Errorf("%s: %d, %d bytes", c.reason, res.StatusCode, len(res.body))
+		}
+		if !strings.Contains(res.body, "return_to=%2Fx") {
+			t.Errorf("%s: the way back is lost", c.reason)
+		}
+		refused := h.events("sign_in_refused")
+		if got := refused[len(refused)-1]["reason"]; got != c.reason {
+			t.Errorf("reason %v, want %s", got, c.reason)
+		}
+	}
+	if strings.Contains(h.log.String(), "foreign") {
+		t.Error("the log repeats what came through the browser")
 	}
 }
 

@@ -66,6 +66,29 @@ func (b *browser) signOutAtProvider() {
 	}
 }
 
+// BCL-23, law 5: an end that the store does not take is not acknowledged, to the browser or to the provider, and takes no cookie.
+func TestEndThatCannotBeWritten(t *testing.T) {
+	store := new(halfway)
+	h := newHouseUnready(t, nil, func(st session.Store) session.Store { store.Store = st; return store })
+	b := h.browser()
+	b.signIn("/bff/login")
+	store.end.Store(true)
+	if res := b.fetch("POST", "/bff/logout"); res.StatusCode != 503 || res.Header.Get("Set-Cookie") != "" || res.Header.Get("Clear-Site-Data") != "" || res.Header.Get("Retry-After") == "" {
+		t.Errorf("sign-out: %d %q", res.StatusCode, res.Header)
+	}
+	b.signOutAtProvider()
+	h.eventually("the provider was told to try again", func() bool {
+		return strings.Contains(h.log.String(), `"route":"bff/backchannel","status":503`)
+	})
+	if !b.user().Authenticated || len(h.events("sign_out"))+len(h.events("backchannel_logout")) != 0 {
+		t.Error("an end that was not written was acknowledged")
+	}
+	store.end.Store(false)
+	if res := b.fetch("POST", "/bff/logout"); res.StatusCode != 200 || b.user().Authenticated {
+		t.Errorf("sign-out afterwards: %d", res.StatusCode)
+	}
+}
+
 // BCL-17, BCL-18, BCL-19: what is no logout request gets 400 in the specification's form, uncached, and has no effect.
 func TestBackChannelRefusals(t *testing.T) {
 	h := newHouse(t, nil)
