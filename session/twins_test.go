@@ -145,7 +145,13 @@ func twinsOn(t *testing.T, c *clock, one, two session.Store) *twins {
 // openRedis opens a store of one process.
 func openRedis(t testing.TB, server *storetest.Redis) *redis.Store {
 	t.Helper()
-	st, err := redis.New(redis.Config{URL: server.URL(), Prefix: "test", Timeout: 5 * time.Second, PoolSize: 16}, slog.New(slog.DiscardHandler))
+	return openImpatient(t, server, 5*time.Second)
+}
+
+// openImpatient is openRedis with a timeout.
+func openImpatient(t testing.TB, server *storetest.Redis, timeout time.Duration) *redis.Store {
+	t.Helper()
+	st, err := redis.New(redis.Config{URL: server.URL(), Prefix: "test", Timeout: timeout, PoolSize: 16}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
