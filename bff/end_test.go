@@ -3,6 +3,7 @@ package bff
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -238,13 +239,17 @@ func TestRevokerTriesAgain(t *testing.T) {
 	v.close(t.Context())
 }
 
-// A provider that never comes back does not keep the server from stopping.
+// A provider that never comes back does not keep the server from stopping; that a token is still good there is an event (LOG-01).
 func TestRevokerGivesUp(t *testing.T) {
-	v := newRevoker(discard(), func(ctx context.Context, _ revocation) error { return errors.New("down") })
+	var log syncBuffer
+	v := newRevoker(slog.New(slog.NewJSONHandler(&log, nil)), func(ctx context.Context, _ revocation) error { return errors.New("down") })
 	v.add(&session.Session{Provider: "main", Tokens: session.Tokens{Refresh: "r"}})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	v.close(ctx)
+	if got := log.String(); strings.Count(got, `"event":"revocation_failed"`) != 1 || !strings.Contains(got, `"hint":"refresh_token"`) {
+		t.Errorf("log: %s", got)
+	}
 }
 
 func TestBrowserNames(t *testing.T) {

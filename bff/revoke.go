@@ -2,10 +2,12 @@ package bff
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
+	"cloakroom/bff/edge"
 	"cloakroom/session"
 )
 
@@ -58,7 +60,7 @@ func (v *revoker) add(s *session.Session) {
 	select {
 	case v.queue <- r:
 	default:
-		v.log.Warn("revocation dropped: too many are waiting", "provider", r.provider)
+		v.failed(r, 0, errTooMany)
 	}
 }
 
@@ -70,7 +72,7 @@ func (v *revoker) try(ctx context.Context, r revocation) {
 			return
 		}
 		if n == revokeTries || ctx.Err() != nil {
-			v.log.Warn("revocation given up", "provider", r.provider, "hint", r.hint, "tries", n, "error", err)
+			v.failed(r, n, err)
 			return
 		}
 		select {
@@ -80,6 +82,14 @@ func (v *revoker) try(ctx context.Context, r revocation) {
 		}
 	}
 }
+
+// failed records that a token stays good at the provider until it expires.
+func (v *revoker) failed(r revocation, tries int, err error) {
+	edge.Event(context.Background(), v.log, edge.EventRevocationFailed, slog.String("provider", r.provider), slog.String("hint", r.hint),
+		slog.Int("tries", tries), slog.String("err", err.Error()))
+}
+
+var errTooMany = errors.New("too many are waiting")
 
 // close lets the queue drain until ctx ends, then gives up what is left.
 func (v *revoker) close(ctx context.Context) {

@@ -7,23 +7,18 @@ import (
 )
 
 // The names of security events: the attribute `event` of the records that [Event] writes. They are
-// part of the interface, alerts are built on them.
+// part of the interface, alerts are built on them. The session engine writes a few more by itself.
 const (
-	EventSignIn              = "sign_in"               // a user signed in
-	EventSignInRefused       = "sign_in_refused"       // a callback was refused; reason says by which check
-	EventSignOut             = "sign_out"              // a user signed out here
-	EventSessionEnded        = "session_ended"         // a session ended otherwise; reason says how
-	EventSessionUnreadable   = "session_unreadable"    // a stored session did not open: wrong key or tampered with
-	EventBackchannelLogout   = "backchannel_logout"    // the provider ended sessions
-	EventBackchannelRefused  = "backchannel_refused"   // a logout token was refused
-	EventRefreshTokenReuse   = "refresh_token_reuse"   // the provider says that a refresh token was used twice
-	EventRefreshFailed       = "refresh_failed"        // a refresh failed for good
-	EventRevocationFailed    = "revocation_failed"     // tokens of an ended session could not be revoked
-	EventProviderUnavailable = "provider_unavailable"  // the provider did not answer
-	EventStoreUnavailable    = "store_unavailable"     // the session store did not answer
-	EventRefused             = "refused"               // a request was refused; written by AccessLog alone
-	EventConfigReloaded      = "config_reloaded"       // a new configuration is in force
-	EventConfigRefused       = "config_reload_refused" // a new configuration was refused; the old one is in force
+	EventSignIn             = "sign_in"             // a user signed in
+	EventSignInRefused      = "sign_in_refused"     // a callback was refused; reason says by which check
+	EventSignOut            = "sign_out"            // a user signed out here
+	EventSessionEnded       = "session_ended"       // a session ended otherwise; reason says how
+	EventBackchannelLogout  = "backchannel_logout"  // the provider ended sessions
+	EventBackchannelRefused = "backchannel_refused" // a logout token was refused
+	EventRefreshTokenReuse  = "refresh_token_reuse" // the provider says that a refresh token was used twice
+	EventRefreshFailed      = "refresh_failed"      // a refresh failed for good
+	EventRevocationFailed   = "revocation_failed"   // tokens of an ended session could not be revoked
+	EventRefused            = "refused"             // a request was refused; written by AccessLog alone
 )
 
 // Event writes a security event: one record with the event's name, the request's ID, address, subject and session
@@ -34,7 +29,7 @@ const (
 func Event(ctx context.Context, log *slog.Logger, name string, attrs ...slog.Attr) {
 	level := slog.LevelWarn
 	switch name {
-	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout, EventConfigReloaded:
+	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout:
 		level = slog.LevelInfo
 	}
 	h := log.Handler()
