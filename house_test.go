@@ -84,7 +84,7 @@ var may = map[string][]string{
 // mayInTests says what a package's tests may import besides.
 var mayInTests = map[string][]string{
 	".":              {"bff/edge", "configs"},
-	"bff":            {"bff/idp"},
+	"bff":            {"bff/idp", "session/storetest"},
 	"session":        {"session/redis", "session/memory", "session/storetest"},
 	"session/redis":  {"session/storetest"},
 	"session/memory": {"session/storetest"},
