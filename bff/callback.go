@@ -84,7 +84,7 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *p
 	}
 	s.note(r, sess)
 	s.event(r, edge.EventSignIn, slog.String("provider", l.Provider))
-	done, err := s.logins.sealed(l.done(), replayLife)
+	done, err := s.logins.sealed(l.done(sess.ID()), replayLife)
 	if err != nil {
 		return fmt.Errorf("keep the login cookie: %w", err)
 	}
@@ -93,9 +93,13 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *p
 }
 
 // replaced are the sessions that a sign-in ends: the one that the browser had when it began, and the one that it has now, if another tab was
-// faster. The Strict cookie comes along only from a provider of the same site.
+// faster. A callback from another site has no Strict cookie, so that the other tab's login cookie has to tell.
 func (s *Server) replaced(r *http.Request, l login) (old []session.ID) {
-	for _, id := range []session.ID{l.Replaces, s.sessions.CookieID(r)} {
+	ids := []session.ID{l.Replaces, s.sessions.CookieID(r)}
+	for _, done := range s.logins.finished(r) {
+		ids = append(ids, done.Replaces)
+	}
+	for _, id := range ids {
 		if id != "" && !slices.Contains(old, id) {
 			old = append(old, id)
 		}

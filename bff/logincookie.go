@@ -31,13 +31,14 @@ type login struct {
 	SignIn   provider.SignIn `json:"s"`
 	Provider string          `json:"p"`
 	ReturnTo string          `json:"r"`
-	Replaces session.ID      `json:"o,omitempty"` // the session that this sign-in will end
+	Replaces session.ID      `json:"o,omitempty"` // the session that this sign-in will end; once Done, the one that it brought
 	Done     bool            `json:"d,omitempty"` // the callback succeeded; what follows is a repeat
 }
 
-// done is what is kept of l once it succeeded: enough to recognize a repeat. Nonce and verifier have no further use.
-func (l login) done() login {
-	return login{SignIn: provider.SignIn{State: l.SignIn.State, Started: l.SignIn.Started}, ReturnTo: l.ReturnTo, Done: true}
+// done is what is kept of l once it succeeded: enough to recognize a repeat, and the session that it brought, which the browser's next
+// sign-in ends. Nonce and verifier have no further use.
+func (l login) done(brought session.ID) login {
+	return login{SignIn: provider.SignIn{State: l.SignIn.State, Started: l.SignIn.Started}, ReturnTo: l.ReturnTo, Replaces: brought, Done: true}
 }
 
 // loginCookies seals, reads and bounds the login cookies.
@@ -106,12 +107,20 @@ func (lc *loginCookies) clearAll(w http.ResponseWriter, r *http.Request) {
 // clearDone makes the browser forget the sign-ins that succeeded a moment ago: their session has ended since, and its missing cookie
 // no longer means that the browser refuses it.
 func (lc *loginCookies) clearDone(w http.ResponseWriter, r *http.Request) {
+	for _, l := range lc.finished(r) {
+		lc.clear(w, l.SignIn.State)
+	}
+}
+
+// finished are this browser's sign-ins that succeeded a moment ago.
+func (lc *loginCookies) finished(r *http.Request) (done []login) {
 	for _, c := range r.Cookies() {
 		var l login
 		if strings.HasPrefix(c.Name, lc.prefix) && securecookie.DecodeMulti(c.Name, c.Value, &l, lc.codecs...) == nil && l.Done {
-			http.SetCookie(w, lc.cookie(c.Name, "", -1))
+			done = append(done, l)
 		}
 	}
+	return done
 }
 
 // makeRoom makes the browser forget what is in the way of one more sign-in, whose cookie is next: unreadable cookies, and the oldest ones
