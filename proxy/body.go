@@ -30,6 +30,7 @@ func (x *exchange) prepareBody(out *http.Request) error {
 	watched.limited = watched.left > 0
 	out.Body = watched
 	if x.caller.Renew == nil || out.ContentLength < 0 || out.ContentLength > maxReplay {
+		x.inBothDirections()
 		return nil
 	}
 	x.replay = make([]byte, out.ContentLength)
@@ -40,6 +41,10 @@ func (x *exchange) prepareBody(out *http.Request) error {
 	out.Body = io.NopCloser(bytes.NewReader(x.replay))
 	return nil
 }
+
+// inBothDirections lets an answer out while the body still comes in. Otherwise net/http reads on in the body before it sends the
+// answer, and a client that waits for the answer gets neither: an early 413 would never arrive.
+func (x *exchange) inBothDirections() { x.client.EnableFullDuplex() } // HTTP/2 always does
 
 // requestBody is a client's body as the upstream's connection reads it.
 type requestBody struct {
@@ -53,9 +58,9 @@ type requestBody struct {
 // when it has what it needs.
 func (b *requestBody) Read(p []byte) (int, error) {
 	conf := &b.x.route.Config
-	deadline := time.Now().Add(conf.Idle)
-	b.x.readBy.Store(deadline.UnixNano())
-	b.x.client.SetReadDeadline(deadline) // not supported outside of a server; then nobody waits
+	if !b.x.awaitBody(time.Now().Add(conf.Idle)) {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	b.x.patience(conf.Idle + conf.Timeout)
 	n, err := b.body.Read(p)
 	b.x.patience(conf.Timeout)
@@ -87,9 +92,34 @@ func (x *exchange) patience(d time.Duration) {
 	}
 }
 
+// awaitBody gives the client until deadline to send on. It answers false when the exchange is over.
+func (x *exchange) awaitBody(deadline time.Time) bool {
+	x.readBy.Store(deadline.UnixNano())
+	return x.setReadDeadline(deadline)
+}
+
 // forgive takes the client's read deadline away. The server reads on behind the body, to learn when the client hangs up; a
 // deadline left there would look as if it had.
-func (x *exchange) forgive() { x.client.SetReadDeadline(time.Time{}) }
+func (x *exchange) forgive() { x.setReadDeadline(time.Time{}) }
+
+// setReadDeadline sets the client's deadline as long as the exchange lasts. A transport may read in a body a moment longer than that, when
+// the upstream answers before it has all; by then the connection serves another request, and of an HTTP/2 stream there is nothing left to
+// call: net/http panics, in a goroutine where nobody recovers.
+func (x *exchange) setReadDeadline(t time.Time) bool {
+	x.ending.Lock()
+	defer x.ending.Unlock()
+	if !x.over {
+		x.client.SetReadDeadline(t) // not supported outside of a server; then nobody waits
+	}
+	return !x.over
+}
+
+// end marks that nothing of the client may be touched any more.
+func (x *exchange) end() {
+	x.ending.Lock()
+	defer x.ending.Unlock()
+	x.over = true
+}
 
 // overdue reports whether a read of the client's body has missed its deadline. Clocks may differ by a little.
 func (x *exchange) overdue() bool {

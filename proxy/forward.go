@@ -31,6 +31,8 @@ type exchange struct {
 	watch    *time.Timer  // ends the exchange when the upstream is silent for too long
 	answered atomic.Bool  // the upstream's headers are here
 	readBy   atomic.Int64 // when the read of the client's body that is under way must end, in Unix nanoseconds; 0: none is
+	ending   sync.Mutex   // guards over
+	over     bool         // Forward has returned, see setReadDeadline
 
 	values [10]string // of the headers that outgoing sets
 	used   int
@@ -61,6 +63,7 @@ func (rt *Route) Forward(w http.ResponseWriter, r *http.Request, c Caller) {
 	}
 	x.Context, x.cancel = context.WithCancelCause(r.Context())
 	defer x.cancel(nil)
+	defer x.end()
 	x.watch = time.AfterFunc(rt.Config.Timeout, x.late)
 	defer x.watch.Stop()
 	out := r.WithContext(x)
