@@ -155,6 +155,31 @@ func TestRedirects(t *testing.T) { // PRX-27 BBA-6.1-20
 	}
 }
 
+func TestARedirectToOurOwnOriginPassesWhereBothAreOnOneHost(t *testing.T) { // as in development
+	tg := target{scheme: "http", host: "localhost:9001", name: "localhost"}
+	asked, _ := url.Parse("http://localhost:9001/a")
+	for location, want := range map[string]string{
+		"http://localhost:8080/b": "http://localhost:8080/b",
+		"http://localhost:9001/b": "/b",
+		"http://localhost:9002/b": "",
+	} {
+		if got, _ := tg.location(location, asked, Caller{Proto: "http", Host: "localhost:8080"}); got != want {
+			t.Errorf("%s: got %q, want %q", location, got, want)
+		}
+	}
+}
+
+func TestAnAnswerWithoutATypeGetsNone(t *testing.T) { // HDR-04
+	const page = "<html><script>alert(1)</script>"
+	up, _ := rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 31\r\n\r\n"+page)
+	g := newGateway(t, up, nil)
+	for _, front := range []string{g.URL, newTLSFront(t, g)} {
+		if res, body := get(t, front+"/upload"); res.Header["Content-Type"] != nil || body != page {
+			t.Errorf("%s: Content-Type %q, body %q", res.Proto, res.Header["Content-Type"], body)
+		}
+	}
+}
+
 func TestRedirectsAreNotFollowed(t *testing.T) { // PRX-27 BBA-6.1-20
 	second := newEcho(t)
 	for _, c := range []struct {

@@ -17,6 +17,7 @@ func (x *exchange) incoming(res *http.Response) error {
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		x.caching(h)
+		x.untyped(h)
 	}
 	return nil
 }
@@ -30,6 +31,14 @@ func dropEchoes(h http.Header, bearer string) {
 				break
 			}
 		}
+	}
+}
+
+// untyped leaves an answer without a type as it is. net/http would look for one in the body, and what a user has uploaded could
+// become a page of this origin by it, past the browser's own nosniff.
+func (x *exchange) untyped(h http.Header) {
+	if len(h["Content-Type"]) == 0 {
+		x.w.Header()["Content-Type"] = nil
 	}
 }
 

@@ -59,10 +59,10 @@ func (t target) location(raw string, asked *url.URL, c Caller) (string, bool) {
 	case u.Scheme == t.scheme && host == t.name && port(u) == port(asked):
 		path, ok := t.outward(u)
 		return withRest(path, u), ok
-	case host == t.name:
-		return "", false // another door of the same inner host
 	case u.Scheme == c.Proto && strings.EqualFold(u.Host, c.Host):
 		return u.String(), true
+	case host == t.name: // not before: in development both are on localhost
+		return "", false // another door of the same inner host
 	}
 	return u.String(), u.Scheme == "https" && public(host)
 }
