@@ -50,7 +50,7 @@ func BenchmarkForward(b *testing.B) {
 	})
 	b.Run("memory/route", func(b *testing.B) {
 		rt := route("http://up.test")
-		rt.transport = canned{}
+		rt.requests = canned{}
 		measure(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.Forward(w, r, caller) }))
 	})
 	up := upstream(b, func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func BenchmarkForward(b *testing.B) {
 	})
 	b.Run("sockets/bare", func(b *testing.B) {
 		p := bare(up)
-		p.Transport = newPool()
+		p.Transport = newPool(maxRequests)
 		serve(b, p)
 	})
 	b.Run("sockets/route", func(b *testing.B) {

@@ -98,7 +98,7 @@ func TestABodyTouchesNothingAfterItsRequest(t *testing.T) {
 			}
 			body := slowBody{make(chan struct{}), make(chan error, 1)}
 			late := make(chan error)
-			table.routes[0].transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			table.routes[0].requests = roundTrip(func(r *http.Request) (*http.Response, error) {
 				go func() { _, err := r.Body.Read(make([]byte, 1)); late <- err }()
 				<-body.begun
 				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil

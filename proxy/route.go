@@ -27,19 +27,20 @@ type Deps struct {
 type Table struct {
 	mux    *http.ServeMux
 	routes []*Route
-	pools  map[string]*http.Transport // by scheme and host
+	pools  map[string]pools // by scheme and host
 }
 
 // Route is one compiled route.
 type Route struct {
-	Config    Config
-	index     int
-	pattern   pattern
-	target    target
-	via       string
-	transport http.RoundTripper // the upstream's pool
-	proxy     *httputil.ReverseProxy
-	deps      Deps
+	Config   Config
+	index    int
+	pattern  pattern
+	target   target
+	via      string
+	requests http.RoundTripper // the upstream's pools, see transport.go
+	streams  http.RoundTripper
+	proxy    *httputil.ReverseProxy
+	deps     Deps
 }
 
 // Compile builds the table. The error joins all that is wrong; each part names its route by number (from 0) and path.
@@ -50,7 +51,7 @@ func Compile(routes []Config, d Deps) (*Table, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	l, t := newLayout(), &Table{pools: map[string]*http.Transport{}}
+	l, t := newLayout(), &Table{pools: map[string]pools{}}
 	var errs []error
 	for i, c := range routes {
 		rt, err := t.compile(i, c, d)
@@ -87,10 +88,12 @@ func (t *Table) compile(i int, c Config, d Deps) (*Route, error) {
 		return nil, err
 	}
 	origin := tg.scheme + "://" + tg.host
-	if t.pools[origin] == nil {
-		t.pools[origin] = newPool()
+	p, ok := t.pools[origin]
+	if !ok {
+		p = pools{requests: newPool(maxRequests), streams: newPool(maxStreams)}
+		t.pools[origin] = p
 	}
-	rt := &Route{Config: c, index: i, target: tg, via: d.Via, transport: t.pools[origin], deps: d}
+	rt := &Route{Config: c, index: i, target: tg, via: d.Via, requests: p.requests, streams: p.streams, deps: d}
 	rt.proxy = newReverseProxy(rt)
 	return rt, nil
 }
@@ -120,7 +123,8 @@ func (t *Table) Routes() []*Route { return slices.Clone(t.routes) }
 // Close drops idle connections. Requests under way finish undisturbed.
 func (t *Table) Close() {
 	for _, p := range t.pools {
-		p.CloseIdleConnections()
+		p.requests.CloseIdleConnections()
+		p.streams.CloseIdleConnections()
 	}
 }
 

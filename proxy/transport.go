@@ -9,12 +9,30 @@ import (
 	"time"
 )
 
-// newPool makes the connections to one upstream. Routes to the same one share it; how long a request may take is each
+// maxRequests and maxStreams bound the connections to one upstream. Sockets and event streams have connections of their own: as
+// many as there are open pages, they would otherwise leave none for the requests of those pages.
+const (
+	maxRequests = 1024
+	maxStreams  = 16 << 10
+)
+
+// pools are the connections to one upstream.
+type pools struct{ requests, streams *http.Transport }
+
+// transport chooses the pool for a request. A client that lies about what it wants waits with others of its kind, no more.
+func (x *exchange) transport() http.RoundTripper {
+	if x.upgrade || hasToken(x.in.Header["Accept"], "text/event-stream") {
+		return x.route.streams
+	}
+	return x.route.requests
+}
+
+// newPool makes up to most connections to one upstream. Routes to the same one share it; how long a request may take is each
 // route's own and kept by its exchange.
 //
 // No environment proxy: the configuration says where requests go. No compression of ours: bodies pass as they are. Redirects
 // are not followed by a transport. Certificates are always verified.
-func newPool() *http.Transport {
+func newPool(most int) *http.Transport {
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		DialContext:            dialer.DialContext,
@@ -25,7 +43,7 @@ func newPool() *http.Transport {
 		DisableCompression:     true,
 		MaxIdleConns:           256,
 		MaxIdleConnsPerHost:    256,
-		MaxConnsPerHost:        1024, // further requests wait for one, as long as their timeout allows
+		MaxConnsPerHost:        most, // further requests wait for one, as long as their timeout allows
 		IdleConnTimeout:        60 * time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
 		WriteBufferSize:        4 << 10,
@@ -45,7 +63,7 @@ func (sender) RoundTrip(out *http.Request) (*http.Response, error) {
 	out = out.WithContext(x)
 	out.GetBody = x.rewind()
 	start := time.Now()
-	res, err := x.route.transport.RoundTrip(out)
+	res, err := x.transport().RoundTrip(out)
 	if err == nil && res.StatusCode == http.StatusUnauthorized {
 		res, err = x.secondTry(out, res)
 	}
@@ -85,5 +103,5 @@ func (x *exchange) secondTry(out *http.Request, refused *http.Response) (*http.R
 	if x.replay != nil {
 		again.Body, _ = again.GetBody()
 	}
-	return x.route.transport.RoundTrip(again)
+	return x.transport().RoundTrip(again)
 }
