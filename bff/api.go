@@ -62,6 +62,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, route *proxy.Rout
 	if cfg.Auth == "none" && !crossing.Upgrade {
 		return proxy.Caller{}, nil // the answer does not depend on the session, which is not even read
 	}
+	w.Header().Add("Vary", edge.VaryCrossing)
 	own, reason := edge.SameOrigin(crossing, s.origin, edge.CrossSiteRule{
 		WithoutMetadataSafe: cfg.WithoutFetchMetadata == "safe",
 		CrossSiteNavigation: cfg.CrossSiteNavigation && s.laxCookie,
@@ -90,10 +91,11 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, route *proxy.Rout
 	return proxy.Caller{}, s.sessionProblem(err)
 }
 
-// fresh returns the session with an access token that is good for this request. A session that ended on the way takes its cookie along.
+// fresh returns the session with an access token that is good for this request. A session that is ended on the way takes its cookie along; one
+// that was gone already does not, because the browser may have a new one by now.
 func (s *Server) fresh(w http.ResponseWriter, r *http.Request, sess *session.Session) (*session.Session, error) {
 	newer, err := s.sessions.AccessToken(r.Context(), sess)
-	if errors.Is(err, session.ErrNone) {
+	if errors.Is(err, session.ErrSpent) {
 		s.sessions.ClearCookie(w)
 		s.logins.clearDone(w, r)
 	}

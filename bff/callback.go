@@ -40,6 +40,10 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return s.refuse(r, "provider_unknown", loginPath, nil) // it was removed from the configuration meanwhile
 	}
+	if r.URL.Path != s.callbackPath(l.Provider) {
+		// Another provider's answer to a sign-in at this one: a mix-up, which would hand that one's code to this one (RFC 9700, section 4.4).
+		return s.refuse(r, "response_of_another_provider", again, nil)
+	}
 	if err := p.Ready(); err != nil {
 		return s.providerProblem(err) // nothing is spent: the same URL works once the provider is known
 	}
@@ -95,7 +99,7 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *p
 // replaced are the sessions that a sign-in ends: the one that the browser had when it began, and the one that it has now, if another tab was
 // faster. A callback from another site has no Strict cookie, so that the other tab's login cookie has to tell.
 func (s *Server) replaced(r *http.Request, l login) (old []session.ID) {
-	ids := []session.ID{l.Replaces, s.sessions.CookieID(r)}
+	ids := append(s.sessions.CookieIDs(r), l.Replaces)
 	for _, done := range s.logins.finished(r) {
 		ids = append(ids, done.Replaces)
 	}

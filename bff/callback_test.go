@@ -190,6 +190,21 @@ func TestAnswersOfAnotherProviderAndErrors(t *testing.T) {
 			t.Errorf("reason %v, want %s", got, c.reason)
 		}
 	}
+	// The other provider has a callback of its own: an answer that arrives there was never this one's, even if neither says who it is (RFC 9700, section 4.4).
+	b := h.browser()
+	callback := b.authorize("/bff/login?return_to=/x")
+	res := b.visit(strings.Replace(callback, "/bff/callback?", "/bff/callback/other?", 1), "cross-site")
+	refused := h.events("sign_in_refused")
+	if got := refused[len(refused)-1]["reason"]; res.StatusCode != 400 || got != "response_of_another_provider" {
+		t.Errorf("on the other one's callback: %d, %v", res.StatusCode, got)
+	}
+	if res := b.visit(callback, "cross-site"); res.StatusCode != 200 { // nothing was spent by it
+		t.Errorf("on its own callback: %d", res.StatusCode)
+	}
+	start := h.browser().visit("/bff/login?provider=other", "none")
+	if got := mustURL(t, start.Header.Get("Location")).Query().Get("redirect_uri"); got != h.origin+"/bff/callback/other" {
+		t.Errorf("the other one's redirect_uri: %q", got)
+	}
 	if strings.Contains(h.log.String(), "foreign") {
 		t.Error("the log repeats what came through the browser")
 	}

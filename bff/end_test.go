@@ -33,6 +33,33 @@ func TestSignOutFromThePage(t *testing.T) {
 	}
 }
 
+// Whoever signs out with two tickets, of which one was planted, ends both; a session that this replica cannot open is ended all the same.
+func TestSignOutEndsWhateverTheTicketsName(t *testing.T) {
+	h := newHouse(t, nil)
+	b := h.browser()
+	b.signIn("/bff/login")
+	ticket := b.cookie(ticketCookie)
+	two := ticketCookie + "=" + strings.Repeat("A", 43) + "; " + ticketCookie + "=" + ticket
+	if res := h.browser().do("POST", "/bff/logout", nil, "Cookie", two, "X-Csrf", "1"); res.StatusCode != 200 {
+		t.Fatalf("sign-out: %d", res.StatusCode)
+	}
+	if b.user().Authenticated {
+		t.Error("the session goes on")
+	}
+}
+
+// A request whose session was replaced while it was under way does not take the new session's cookie away.
+func TestLateRequestLeavesTheNewCookie(t *testing.T) {
+	h := newHouse(t, nil)
+	b := h.browser()
+	b.signIn("/bff/login")
+	old := b.cookie(ticketCookie)
+	b.signIn("/bff/login")
+	if res := h.browser().do("GET", "/api/x", nil, "Cookie", ticketCookie+"="+old, "X-Csrf", "1"); res.StatusCode != 401 || len(res.Cookies()) != 0 {
+		t.Errorf("%d, %d cookies set", res.StatusCode, len(res.Cookies()))
+	}
+}
+
 // BCL-01, BCL-20, BCL-24: the provider ends the session without a browser; its next sign-in works.
 func TestBackChannelLogoutFromTheProvider(t *testing.T) {
 	h := newHouse(t, nil)

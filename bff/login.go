@@ -54,13 +54,16 @@ func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, p *provider
 	if err != nil {
 		return s.providerProblem(err)
 	}
-	replaces := s.sessions.CookieID(r)
-	l := login{SignIn: signIn, Provider: p.Name(), ReturnTo: target, Replaces: replaces}
+	l := login{SignIn: signIn, Provider: p.Name(), ReturnTo: target}
+	held := s.sessions.CookieIDs(r)
+	if len(held) > 0 {
+		l.Replaces = held[0]
+	}
 	cookie, err := s.logins.sealed(l, loginLife)
 	if err != nil {
 		return badLogin("The parameters are too long together.", err)
 	}
-	if s.logins.makeRoom(w, r, cookie) && replaces == "" {
+	if s.logins.makeRoom(w, r, cookie) && len(held) == 0 {
 		// A sign-in succeeded a moment ago and its session cookie is not here: this browser refuses it, and
 		// another round would end the same way.
 		return s.cookieHelp(w, r)

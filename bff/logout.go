@@ -30,6 +30,14 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 		return s.storeProblem(err)
 	}
 	location := "/"
+	if sess == nil {
+		// A ticket that this replica cannot open, or one of two, may still be good elsewhere. Who has it may end it.
+		for _, id := range s.sessions.CookieIDs(r) {
+			if err := s.sessions.End(r.Context(), id, "logout"); err != nil {
+				return s.storeProblem(err)
+			}
+		}
+	}
 	if sess != nil {
 		if err := s.sessions.EndOne(r.Context(), sess, "logout"); err != nil {
 			return s.storeProblem(err)

@@ -74,10 +74,14 @@ func (s *Server) serve(ctx context.Context, stop <-chan struct{}, public, admin 
 	return s.drain(ctx, pub)
 }
 
-// drain says "not ready", stops listening, and waits for the requests in flight.
+// drain says "not ready", waits for balancers to hear it, stops listening, and waits for the requests in flight.
 func (s *Server) drain(ctx context.Context, pub *http.Server) error {
 	s.draining.Store(true)
 	s.log.Info("draining", "grace", s.cfg.Server.ShutdownGrace.String())
+	select { // a balancer that asks for readiness now and then still sends requests
+	case <-time.After(s.cfg.Server.ShutdownDelay):
+	case <-ctx.Done():
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Server.ShutdownGrace)
 	defer cancel()
 	if err := pub.Shutdown(ctx); err != nil {

@@ -85,8 +85,13 @@ func New(cfg *configs.Config, o Options) (*Server, error) {
 
 func (s *Server) wireProviders() error {
 	s.providers = make(map[string]*provider.Provider, len(s.cfg.Providers))
+	s.defaultProvider = s.cfg.DefaultProvider
+	if len(s.cfg.Providers) == 1 {
+		for s.defaultProvider = range s.cfg.Providers {
+		}
+	}
 	for name, cfg := range s.cfg.Providers {
-		p, err := provider.New(name, cfg, s.cfg.Server.PublicURL+"/bff/callback", provider.Deps{
+		p, err := provider.New(name, cfg, s.cfg.Server.PublicURL+s.callbackPath(name), provider.Deps{
 			Log: s.log, OnError: func(kind string) { s.metrics.providerError(name, kind) },
 		})
 		if err != nil {
@@ -96,11 +101,16 @@ func (s *Server) wireProviders() error {
 		s.providerNames = append(s.providerNames, name)
 	}
 	slices.Sort(s.providerNames)
-	s.defaultProvider = s.cfg.DefaultProvider
-	if s.defaultProvider == "" && len(s.providerNames) == 1 {
-		s.defaultProvider = s.providerNames[0]
-	}
 	return nil
+}
+
+// callbackPath is where a provider sends the browser back. Each has its own, because not every one names itself in its answer (RFC 9207): by the
+// path alone an answer of one is not taken for another's. The default provider has the short one.
+func (s *Server) callbackPath(name string) string {
+	if name == s.defaultProvider {
+		return "/bff/callback"
+	}
+	return "/bff/callback/" + name
 }
 
 func (s *Server) wireSessions() error {
@@ -174,6 +184,7 @@ func (s *Server) routes() http.Handler {
 	m := http.NewServeMux()
 	m.Handle("GET /bff/login", named("login", edge.Handler(s.login)))
 	m.Handle("GET /bff/callback", named("callback", edge.Handler(s.callback)))
+	m.Handle("GET /bff/callback/{provider}", named("callback", edge.Handler(s.callback)))
 	m.Handle("GET /bff/user", named("user", s.own(s.user)))
 	m.Handle("POST /bff/keepalive", named("keepalive", s.own(s.keepalive)))
 	m.Handle("POST /bff/logout", named("logout", s.own(s.logout)))

@@ -40,6 +40,8 @@ type Server struct {
 	// AdminListen is the address of /livez, /readyz and /metrics. Never public: an address that other machines reach,
 	// such as 0.0.0.0:9090 for Kubernetes, needs a network that keeps strangers out. `off` turns it off.
 	AdminListen string `yaml:"admin_listen" default:"127.0.0.1:9090"`
+	// ShutdownDelay is how long requests are still taken after SIGTERM while readiness says no, so that a balancer has time to notice. At most 5m.
+	ShutdownDelay time.Duration `yaml:"shutdown_delay" default:"0s"`
 	// ShutdownGrace is how long requests in flight may take to finish after SIGTERM. At most 10m.
 	ShutdownGrace time.Duration `yaml:"shutdown_grace" default:"20s"`
 	// ReadHeaderTimeout is how long a client may take to send a request's headers. Between 1s and 1m.

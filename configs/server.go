@@ -41,6 +41,7 @@ func (s Server) validateLimits(report func(key, problem string)) {
 			report(key, fmt.Sprintf("%v is not between %v and %v", d, least, most))
 		}
 	}
+	between("shutdown_delay", s.ShutdownDelay, 0, 5*time.Minute)
 	between("shutdown_grace", s.ShutdownGrace, 0, 10*time.Minute)
 	between("read_header_timeout", s.ReadHeaderTimeout, time.Second, time.Minute)
 	between("idle_timeout", s.IdleTimeout, time.Second, time.Hour)

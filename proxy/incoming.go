@@ -45,7 +45,11 @@ func (x *exchange) untyped(h http.Header) {
 // caching keeps what is about a user out of caches (law 6). An upstream may choose a policy of its own for the browser's
 // cache, with `private`; then the answer varies with the cookie, so that the next user of the browser does not see it.
 func (x *exchange) caching(h http.Header) {
-	delete(x.w.Header(), "Cache-Control") // ReverseProxy adds to what the chain has set for its own answers
+	delete(x.w.Header(), "Cache-Control")    // ReverseProxy adds to what the chain has set for its own answers
+	if len(x.w.Header()["Set-Cookie"]) > 0 { // ours: the upstream's are gone
+		h["Cache-Control"] = noStore
+		return
+	}
 	if x.route.Config.Auth == "none" && x.caller.Bearer == "" {
 		return
 	}

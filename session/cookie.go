@@ -1,6 +1,7 @@
 package session
 
 import (
+	"iter"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -70,25 +71,33 @@ func (c cookie) base() *http.Cookie {
 
 // read returns the request's ticket: ErrNone without one, ErrTwoCookies with several, in one header or over many.
 // Two cookies of this name mean that somebody planted one; whichever we took, it could be theirs.
-// It splits as net/http does, without making a http.Cookie of every cookie of the app.
 func (c cookie) read(h http.Header) (string, error) {
 	ticket, found := "", false
-	for _, line := range h["Cookie"] {
-		for line != "" {
-			var part string
-			part, line, _ = strings.Cut(line, ";")
-			name, value, _ := strings.Cut(textproto.TrimString(part), "=")
-			if textproto.TrimString(name) != c.name {
-				continue
-			}
-			if found {
-				return "", ErrTwoCookies
-			}
-			ticket, found = value, true
+	for value := range c.all(h) {
+		if found {
+			return "", ErrTwoCookies
 		}
+		ticket, found = value, true
 	}
 	if !found {
 		return "", ErrNone
 	}
 	return ticket, nil
+}
+
+// all yields the value of each session cookie of a request. It splits as net/http does, without making a http.Cookie of every cookie
+// of the app.
+func (c cookie) all(h http.Header) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h["Cookie"] {
+			for line != "" {
+				var part string
+				part, line, _ = strings.Cut(line, ";")
+				name, value, _ := strings.Cut(textproto.TrimString(part), "=")
+				if textproto.TrimString(name) == c.name && !yield(value) {
+					return
+				}
+			}
+		}
+	}
 }

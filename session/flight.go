@@ -55,6 +55,8 @@ func (m *Manager) refresh(ctx context.Context, s *Session, enough func(*Session)
 	switch {
 	case err == nil:
 		return cur, nil
+	case errors.Is(err, ErrSpent):
+		return nil, ErrSpent
 	case errors.Is(err, ErrNone):
 		return nil, ErrNone
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSlow):
@@ -101,7 +103,7 @@ func (m *Manager) withoutRefresh(ctx context.Context, s *Session) (*Session, err
 	if err := m.EndOne(ctx, s, "token_expired"); err != nil {
 		return nil, err
 	}
-	return nil, ErrNone
+	return nil, ErrSpent
 }
 
 // flight is one refresh of one session in this process. It belongs to no request: requests wait for it, and leave it alone when they hang up.

@@ -21,6 +21,8 @@ var (
 	ErrMismatch = errors.New("subject and provider session do not belong together")
 	// ErrNoToken means that the session stands but has no usable access token, and that a refresh did not succeed now. Answer 503.
 	ErrNoToken = errors.New("no usable access token")
+	// ErrSpent wraps ErrNone: the session has just been ended because its tokens are of no more use.
+	ErrSpent = fmt.Errorf("%w: its tokens are spent", ErrNone)
 	// ErrInvalidGrant is wrapped by Deps.Refresh where the provider refused the refresh token for good.
 	ErrInvalidGrant = errors.New("refresh token refused")
 	// ErrUnsent is wrapped by Deps.Refresh where the token was certainly not spent: nothing was sent, or the provider answered that it did nothing.
@@ -155,15 +157,15 @@ func (m *Manager) FromRequest(r *http.Request) (*Session, error) {
 	return o.session, nil
 }
 
-// CookieID names the session whose ticket a request carries, without asking the store: it may be over. Empty without a cookie, with
-// two, or with one that is no ticket.
-func (m *Manager) CookieID(r *http.Request) ID {
-	ticket, err := m.cookie.read(r.Header)
-	if err != nil {
-		return ""
+// CookieIDs names the sessions whose tickets a request carries, without asking the store: they may be over. Several mean that
+// somebody planted one.
+func (m *Manager) CookieIDs(r *http.Request) (ids []ID) {
+	for ticket := range m.cookie.all(r.Header) {
+		if _, id, ok := parseTicket(ticket); ok {
+			ids = append(ids, id)
+		}
 	}
-	_, id, _ := parseTicket(ticket)
-	return id
+	return ids
 }
 
 // Peek is FromRequest without counting as use.

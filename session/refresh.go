@@ -239,7 +239,7 @@ func (m *Manager) giveUp(l *lease, s *Session, result, reason string) (cur *Sess
 	m.log.Warn("session ends with its refresh token", "event", "refresh_refused", "reason", reason, "session", l.id.Short())
 	m.deps.Refreshed(result)
 	if err == nil {
-		err = ErrNone
+		err = ErrSpent
 	}
 	return nil, err
 }

@@ -31,7 +31,6 @@ type keySet struct {
 	next time.Time     // the network is not asked before
 	body []byte        // the last good key set
 	err  error         // why the last fetch failed, nil if it did not
-	owed bool          // load's key set has not reached remote yet
 }
 
 func (p *Provider) newKeySet(url string) *keySet {
@@ -54,14 +53,21 @@ func (p *Provider) newKeySet(url string) *keySet {
 	return k
 }
 
-// load fetches the keys for the first time.
+// load fetches the keys for the first time, and makes the library look at them. It looks when a signature has to be verified and does not know what it
+// got then from what it has; left to the first sign-in, keys that are hours old would pass for new ones, and one by a newer key would be refused.
 func (k *keySet) load(ctx context.Context) error {
 	<-k.turn
-	defer func() { k.turn <- struct{}{} }()
 	k.ask(ctx)
-	k.owed = k.err == nil
-	return k.err
+	err := k.err
+	k.turn <- struct{}{}
+	if err == nil {
+		k.remote.VerifySignature(ctx, unsigned)
+	}
+	return err
 }
+
+// unsigned is a token that no key verifies: {"alg":"RS256"} and {}, with a signature of one byte.
+const unsigned = "eyJhbGciOiJSUzI1NiJ9.e30.AA"
 
 func (k *keySet) ask(ctx context.Context) {
 	k.next = k.now().Add(k.cooldown)
@@ -75,10 +81,9 @@ func (k *keySet) ask(ctx context.Context) {
 func (k *keySet) RoundTrip(r *http.Request) (*http.Response, error) {
 	<-k.turn
 	defer func() { k.turn <- struct{}{} }()
-	if !k.owed && !k.now().Before(k.next) {
+	if !k.now().Before(k.next) {
 		k.ask(r.Context())
 	}
-	k.owed = false
 	if k.err != nil {
 		return nil, k.err
 	}
@@ -121,8 +126,8 @@ func usableKeys(body []byte) ([]byte, error) {
 	}
 	var usable jose.JSONWebKeySet
 	for _, raw := range all.Keys {
-		var key jose.JSONWebKey
-		if err := json.Unmarshal(raw, &key); err != nil {
+		key, err := bareKey(raw)
+		if err != nil {
 			continue
 		}
 		if len(usable.Keys) < maxKeys && (key.Use == "" || key.Use == "sig") && key.Valid() && key.IsPublic() {
@@ -133,4 +138,22 @@ func usableKeys(body []byte) ([]byte, error) {
 		return nil, errors.New("key set has no usable signing key")
 	}
 	return json.Marshal(usable)
+}
+
+// bareKey reads a key without the certificates that may come with it (RFC 7517, sections 4.6 to 4.9). Nothing here looks at them, and an odd one is no
+// reason to do without the key.
+func bareKey(raw []byte) (jose.JSONWebKey, error) {
+	var key jose.JSONWebKey
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return key, err
+	}
+	for _, name := range []string{"x5u", "x5c", "x5t", "x5t#S256"} {
+		delete(members, name)
+	}
+	bare, err := json.Marshal(members)
+	if err != nil {
+		return key, err
+	}
+	return key, json.Unmarshal(bare, &key)
 }

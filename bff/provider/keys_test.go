@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -32,7 +33,7 @@ func TestUnknownKeyIDsDoNotMultiplyFetches(t *testing.T) { // OIDC-16 BCL-08
 			})
 		}
 		wg.Wait()
-		// The first round is answered from what discovery fetched, without the network.
+		// One was at discovery.
 		if got := c.op.count("/jwks"); got > 1+round {
 			t.Errorf("round %d: %d key fetches", round, got)
 		}
@@ -52,6 +53,19 @@ func TestKeyRotationNeedsNoRestart(t *testing.T) { // OIDC-16
 		c.op.mint = func(claims map[string]any) string { return sign(claims, "other", jose.RS256, nil) }
 	})
 	c.clock.add(c.pace.keyCooldown)
+	if _, err := c.callback(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFirstSignInAfterKeyRotation(t *testing.T) { // OIDC-16
+	c := newClientOf(t, newOP(t), nil)
+	c.clock.add(30 * time.Minute) // nobody has signed in since discovery
+	c.op.set(func() {
+		c.op.now = c.clock.now()
+		c.op.keySet = []jose.JSONWebKey{publicKey("other")}
+		c.op.mint = func(claims map[string]any) string { return sign(claims, "other", jose.RS256, nil) }
+	})
 	if _, err := c.callback(t); err != nil {
 		t.Error(err)
 	}
@@ -132,6 +146,24 @@ func TestKeySetsThatCannotBeUsed(t *testing.T) {
 	}
 	if err := unknownClient(t, o, nil).learn(t.Context()); err == nil {
 		t.Error("BCP-13: keys learnt by a redirect")
+	}
+}
+
+func TestCertificatesBesideAKeyAreNotLookedAt(t *testing.T) { // OIDC-05
+	for _, odd := range []string{`"x5c":["MIIB"]`, `"x5c":7`, `"x5t":"not a hash"`, `"x5t#S256":"AA"`, `"x5u":"::"`, `"x5u":"` + sinkhole(t) + `"`,
+		`"key_ops":["verify"],"ext":true,"issuer":"https://id.example.com"`} {
+		o := newOP(t)
+		key := publicKey("rsa")
+		key.Use = "" // as some leave out
+		good, _ := json.Marshal(key)
+		o.answer["/jwks"] = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"keys":[{%s,%s]}`, odd, good[1:])
+		}
+		c := newClientOf(t, o, nil)
+		if _, err := c.callback(t); err != nil {
+			t.Errorf("%s: %v", odd, err)
+		}
 	}
 }
 
