@@ -155,5 +155,6 @@ func bareKey(raw []byte) (jose.JSONWebKey, error) {
 	if err != nil {
 		return key, err
 	}
-	return key, json.Unmarshal(bare, &key)
+	err = json.Unmarshal(bare, &key)
+	return key, err
 }
