@@ -7,10 +7,10 @@ import "net/http"
 const OwnCSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // permissions denies what a page of ours has no use for; frames inherit it.
-const permissions = "accelerometer=(), autoplay=(), bluetooth=(), camera=(), display-capture=(), encrypted-media=(), " +
+const permissions = "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), " +
 	"fullscreen=(self), geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), " +
 	"microphone=(), midi=(), payment=(), picture-in-picture=(), publickey-credentials-create=(), publickey-credentials-get=(), " +
-	"screen-wake-lock=(), serial=(), usb=(), web-share=(), xr-spatial-tracking=()"
+	"screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
 
 // hsts is two years, as browsers' preload lists want at least one.
 const hsts = "max-age=63072000; includeSubDomains"

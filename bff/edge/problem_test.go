@@ -109,7 +109,7 @@ func TestPageThatCannotBeMadeIsADocument(t *testing.T) {
 }
 
 func TestProblemSaysWhenToTryAgainAndWhatIsAllowed(t *testing.T) {
-	w := answer(t, &edge.Problem{Code: "overloaded", RetryAfter: 1200 * time.Millisecond}, nil)
+	w := answer(t, &edge.Problem{Code: "provider_unavailable", RetryAfter: 1200 * time.Millisecond}, nil)
 	if got := w.Header().Get("Retry-After"); got != "2" || w.Code != 503 {
 		t.Errorf("status %d, Retry-After %q, want 2", w.Code, got)
 	}

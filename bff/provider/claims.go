@@ -37,26 +37,33 @@ func selectClaims(token, userinfo map[string]any, names []string, rolesPath stri
 	return shown, roles, ""
 }
 
-// rolesAt finds the array of strings at path: a claim of exactly that name (some are named like URLs, dots included), or else the members that its
-// dots separate. Anything else than an array of nothing but strings is no role: a guess here would be a guess about rights.
+// rolesAt finds the array of strings at path. Anything else than an array of nothing but strings is no role: a guess here would be a guess about rights.
 func rolesAt(claim func(string) (any, bool), path string) []string {
-	if path == "" {
-		return nil
-	}
-	v, ok := claim(path)
-	if !ok {
-		first, rest, _ := strings.Cut(path, ".")
-		v, _ = claim(first)
-		for rest != "" {
-			first, rest, _ = strings.Cut(rest, ".")
-			object, _ := v.(map[string]any)
-			v = object[first]
-		}
-	}
-	list, ok := v.([]any)
+	list, ok := valueAt(claim, path).([]any)
 	if !ok {
 		return nil
 	}
 	roles, _ := texts(list)
 	return roles
+}
+
+// valueAt follows a dotted path. A name may have dots itself, as those that look like URLs do, or Keycloak's client IDs: of the names that are
+// there, the longest is meant.
+func valueAt(member func(string) (any, bool), path string) any {
+	name, rest := path, ""
+	for name != "" {
+		if v, ok := member(name); ok {
+			if rest == "" {
+				return v
+			}
+			object, _ := v.(map[string]any)
+			return valueAt(func(n string) (any, bool) { v, ok := object[n]; return v, ok }, rest)
+		}
+		dot := strings.LastIndexByte(name, '.')
+		if dot < 0 {
+			return nil
+		}
+		name, rest = name[:dot], path[dot+1:]
+	}
+	return nil
 }

@@ -22,7 +22,8 @@ type Config struct {
 	Scopes []string `yaml:"scopes" default:"[openid, profile, email]"`
 	// Claims are shown to the browser by GET /bff/user. Nothing else of the ID token leaves the server.
 	Claims []string `yaml:"claims" default:"[sub, name, email, picture]"`
-	// RolesClaim is the dotted path of the claim that holds the user's roles, an array of strings. Empty: no roles.
+	// RolesClaim is the dotted path of the claim that holds the user's roles, an array of strings: `groups`, `realm_access.roles`. Names may have
+	// dots themselves, such as `https://app.example.com/roles`. Empty: no roles.
 	RolesClaim string `yaml:"roles_claim" default:""`
 	// Userinfo also asks the userinfo endpoint at sign-in and adds its claims, if its sub is the ID token's.
 	Userinfo bool `yaml:"userinfo" default:"false"`

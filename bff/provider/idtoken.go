@@ -11,8 +11,9 @@ import (
 )
 
 // maxTokenAge bounds how long ago a token that just arrived may have been issued, beyond the clock skew. A larger distance means that
-// the clocks differ by more than is allowed, or that somebody kept the token.
-const maxTokenAge = 5 * time.Minute
+// the clocks differ by more than is allowed, or that somebody kept the token. Microsoft Entra ID dates its tokens back by five minutes, and some seconds
+// pass on the way.
+const maxTokenAge = 6 * time.Minute
 
 // idToken is what an ID token says, once its claims have been judged.
 type idToken struct {
@@ -163,14 +164,15 @@ func readIDToken(c map[string]any, e party) (idToken, string) {
 // one here wants it, so that an answer without it is refused. prompt=login without max_age is checked only if the provider says when the user
 // authenticated: it need not say.
 func checkSignIn(t idToken, s SignIn, e party) string {
-	if s.Nonce == "" || t.nonce != s.Nonce {
+	if s.Nonce == "" || t.nonce != s.Nonce || s.Started <= 0 {
 		return ReasonNonce
 	}
 	if s.MaxAge != nil {
 		if t.authTime.IsZero() {
 			return ReasonAuthTimeMissing
 		}
-		if e.now.Sub(t.authTime) > time.Duration(*s.MaxAge)*time.Second+e.skew {
+		// Counted to the request: what the user does at the provider after that, such as consent, takes its time.
+		if time.Unix(s.Started, 0).Sub(t.authTime) > time.Duration(*s.MaxAge)*time.Second+e.skew {
 			return ReasonAuthTimeStale
 		}
 	}

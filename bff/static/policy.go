@@ -8,10 +8,10 @@ const policy = "default-src 'self'; img-src 'self' data:; object-src 'none'; bas
 
 // permissions is what an app's page may use (HDR-07), itself and never a frame of another origin: what needs no device, and
 // the three devices for which browsers ask the user each time. The rest is denied.
-const permissions = "accelerometer=(), autoplay=(self), bluetooth=(), camera=(self), display-capture=(), encrypted-media=(self), " +
+const permissions = "accelerometer=(), autoplay=(self), camera=(self), display-capture=(), encrypted-media=(self), " +
 	"fullscreen=(self), geolocation=(self), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), " +
 	"microphone=(self), midi=(), payment=(), picture-in-picture=(self), publickey-credentials-create=(self), publickey-credentials-get=(self), " +
-	"screen-wake-lock=(self), serial=(), usb=(), web-share=(self), xr-spatial-tracking=()"
+	"screen-wake-lock=(self), serial=(), usb=(), xr-spatial-tracking=()"
 
 // Protect puts the policies of a page in the place of those for data, which the edge has set. An empty csp is the strict default. Referrer-Policy is same-origin, because under
 // no-referrer a form's POST would have Origin: null and be taken for a foreign one.
