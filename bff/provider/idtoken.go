@@ -164,7 +164,7 @@ func readIDToken(c map[string]any, e party) (idToken, string) {
 // one here wants it, so that an answer without it is refused. prompt=login without max_age is checked only if the provider says when the user
 // authenticated: it need not say.
 func checkSignIn(t idToken, s SignIn, e party) string {
-	if s.Nonce == "" || t.nonce != s.Nonce || s.Started <= 0 {
+	if s.Nonce == "" || t.nonce != s.Nonce {
 		return ReasonNonce
 	}
 	if s.MaxAge != nil {
@@ -172,7 +172,7 @@ func checkSignIn(t idToken, s SignIn, e party) string {
 			return ReasonAuthTimeMissing
 		}
 		// Counted to the request: what the user does at the provider after that, such as consent, takes its time.
-		if time.Unix(s.Started, 0).Sub(t.authTime) > time.Duration(*s.MaxAge)*time.Second+e.skew {
+		if s.Started <= 0 || time.Unix(s.Started, 0).Sub(t.authTime) > time.Duration(*s.MaxAge)*time.Second+e.skew {
 			return ReasonAuthTimeStale
 		}
 	}
