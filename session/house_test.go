@@ -56,12 +56,6 @@ func (p *fakeProvider) rotate(token string) (Refreshed, error) {
 	}}, nil
 }
 
-func (p *fakeProvider) count() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.calls
-}
-
 var testSecrets = []secret.String{
 	"first secret, thirty-two bytes and more", "second secret, thirty-two bytes and more",
 }
