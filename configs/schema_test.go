@@ -64,9 +64,9 @@ func typeName(t reflect.Type) string {
 func scalarSchema(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
-		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$|` + expansionPattern}
+		return orZero(`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$|` + expansionPattern)
 	case reflect.TypeFor[units.Base2Bytes]():
-		return &jsonschema.Schema{Type: "string", Pattern: size.String() + "|" + expansionPattern}
+		return orZero(size.String() + "|^0$|" + expansionPattern)
 	case reflect.TypeFor[secret.String]():
 		return &jsonschema.Schema{Type: "string", MinLength: new(uint64(1))}
 	}
@@ -77,6 +77,11 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 		return orExpansion("integer")
 	}
 	return nil
+}
+
+// orZero is text, or a plain 0, which needs no unit.
+func orZero(pattern string) *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string", Pattern: pattern}, {Type: "integer", Enum: []any{0}}}}
 }
 
 func orExpansion(kind string) *jsonschema.Schema {
@@ -98,6 +103,9 @@ func describe(def *jsonschema.Schema, t reflect.Type) {
 		if f.required || requires(t.Field(i).Type) {
 			def.Required = append(def.Required, f.key)
 		}
+		if f.required {
+			atLeastOne(p, t.Field(i).Type.Kind())
+		}
 		if f.hasDef {
 			p.Default = jsonDefault(t.Field(i).Type, f.def)
 		}
@@ -105,6 +113,18 @@ func describe(def *jsonschema.Schema, t reflect.Type) {
 			p.Examples = []any{f.example}
 		}
 		enumerate(p, f)
+	}
+}
+
+// atLeastOne lets nothing required be there and empty.
+func atLeastOne(p *jsonschema.Schema, kind reflect.Kind) {
+	switch kind {
+	case reflect.String:
+		p.MinLength = new(uint64(1))
+	case reflect.Slice:
+		p.MinItems = new(uint64(1))
+	case reflect.Map:
+		p.MinProperties = new(uint64(1))
 	}
 }
 
@@ -219,6 +239,52 @@ func TestSchemaRefusesWhatTheLoaderRefuses(t *testing.T) {
 		if s.Validate(decodeYAML(t, filepath.Join("testdata/broken", name+".yaml"))) == nil {
 			t.Errorf("the schema takes %s", name)
 		}
+	}
+}
+
+// What an editor underlines should be what the server refuses, and the other way round.
+func TestSchemaAndLoaderAgree(t *testing.T) {
+	s := compileSchema(t)
+	for _, c := range []struct {
+		name, old, with string
+		taken           bool
+	}{
+		{"the file itself", "", "", true},
+		{"a duration of 0", "server:\n", "server:\n  shutdown_grace: 0\n", true},
+		{"a duration of 0 with a unit", "server:\n", "server:\n  shutdown_grace: 0s\n", true},
+		{"a duration with a fraction", "server:\n", "server:\n  shutdown_grace: 1.5s\n", true},
+		{"a duration without a unit", "server:\n", "server:\n  shutdown_grace: 5\n", false},
+		{"a duration with a space", "server:\n", "server:\n  shutdown_grace: 1m 5s\n", false},
+		{"a size of 0", "upstream:", "response: {max_body: 0}\n    upstream:", true},
+		{"a size of 0 in quotes", "upstream:", "response: {max_body: '0'}\n    upstream:", true},
+		{"a size of 0B", "upstream:", "response: {max_body: 0B}\n    upstream:", true},
+		{"a size without a unit", "upstream:", "response: {max_body: 5}\n    upstream:", false},
+		{"an empty list", "upstream:", "methods: []\n    upstream:", true},
+		{"text for a list", "upstream:", "methods: GET\n    upstream:", false},
+		{"yes", "upstream:", "cross_site_navigation: yes\n    upstream:", false},
+		{"a number for text", "client_id: spa", "client_id: 7", false},
+		{"an empty required text", "client_id: spa", "client_id: ''", false},
+		{"an empty required list", "  secrets:\n    - Vt4mQz8LwXn2Rk7Yc5Hs9Jd3Gb6Pf1Ta\n    - kJ8vN2mQ5xR7tY1zPw3C-Xn2Rk7Yc5Hs9\n", "  secrets: []\n", false},
+		{"a duration from the environment", "server:\n", "server:\n  shutdown_grace: ${env:GRACE}\n", true},
+		{"a boolean from the environment", "upstream:", "cross_site_navigation: ${env:FLAG}\n    upstream:", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := strings.Replace(good, c.old, c.with, 1)
+			sys := broken()
+			sys.env = func(name string) (string, bool) {
+				v, ok := map[string]string{"FLAG": "true", "GRACE": "5s"}[name]
+				return v, ok
+			}
+			_, loader := parse("c.yaml", []byte(text), sys)
+			path := filepath.Join(t.TempDir(), "c.yaml")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			schema := s.Validate(decodeYAML(t, path))
+			if (loader == nil) != c.taken || (schema == nil) != c.taken {
+				t.Errorf("loader: %v\nschema: %v\nwant taken = %v", loader, schema, c.taken)
+			}
+		})
 	}
 }
 
