@@ -22,8 +22,8 @@
 //	secret    never shown, whatever is wrong with it; fields of type secret.String are secret by themselves
 //
 // Durations are Go's (30m), sizes are 10MiB. In any string, ${env:NAME} and ${file:PATH} are
-// replaced once, at load; what they bring is not looked at again. One trailing line break of a file is
-// cut. $${ is a literal ${, and any other ${ is an error. Inside [ ] and { } YAML itself wants
+// replaced once, at load; what they bring is not looked at again. A byte order mark and one trailing line break of a
+// file are cut. $${ is a literal ${, and any other ${ is an error. Inside [ ] and { } YAML itself wants
 // quotes around them: secrets: ["${file:/run/secrets/session}"].
 //
 // Anchors, aliases, merge keys, tags, directives and further documents are refused: none is needed

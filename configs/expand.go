@@ -63,13 +63,13 @@ func (d *decoder) fetch(inner string) (string, error) {
 	}
 }
 
-// fileText is the text of a file, without one line break at its end, which editors and echo put there.
+// fileText is the text of a file, without what editors and echo put there unasked: one line break at its end, and a byte order mark.
 func (d *decoder) fileText(path string) (string, error) {
 	data, err := d.read(d.resolve(path))
 	if err != nil {
 		return "", fmt.Errorf("${file:%s}: %s", path, reason(err))
 	}
-	text := string(data)
+	text := strings.TrimPrefix(string(data), "\ufeff")
 	if short, ok := strings.CutSuffix(text, "\n"); ok {
 		text = strings.TrimSuffix(short, "\r")
 	}

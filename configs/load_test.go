@@ -64,7 +64,7 @@ func TestFilesAreRelativeToTheConfigurationAndLoseOneLineBreak(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("id", "${env:HOME} spa\r\n")
+	write("id", "\ufeff${env:HOME} spa\r\n")
 	write("ca.pem", "x")
 	write("cloakroom.yaml", strings.Replace(good, "client_id: spa", "client_id: ${file:id}\n    ca: ca.pem", 1))
 	cfg, err := Load(filepath.Join(dir, "cloakroom.yaml"))

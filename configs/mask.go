@@ -31,8 +31,9 @@ const minWord = 8
 // maxShown is how much of a line is shown, in characters.
 const maxShown = 200
 
-// userinfo is the name and password in a URL, which is not always where a secret is expected.
-var userinfo = regexp.MustCompile(`//[^/\s@"']*@`)
+// userinfo is the name and password in a URL, which is not always where a secret is expected. It goes up to the last @, because a
+// password with a / or @ that is not escaped makes it no URL, and is then what the message is about.
+var userinfo = regexp.MustCompile(`//[^\s"']*@`)
 
 // show is one line, fit to be printed.
 func (s *source) show(number int) string {

@@ -30,6 +30,8 @@ func (c Config) Validate(report func(key, problem string)) {
 	}
 	if problem := c.ClientSecret.Weakness(minClientSecret); problem != "" {
 		report("client_secret", problem)
+	} else if strings.ContainsFunc(c.ClientSecret.Reveal(), notVisible) {
+		report("client_secret", "has a line break or another character that no client secret may have (RFC 6749, appendix A.2); a file must be plain text in UTF-8")
 	}
 	if c.ClockSkew > 60*time.Second {
 		report("clock_skew", fmt.Sprintf("%v is more than 60s; set the clock instead", c.ClockSkew))
