@@ -128,7 +128,7 @@ func TestEveryProblemThatCanBeAnsweredIsDocumented(t *testing.T) {
 func TestEveryEndpointIsDocumented(t *testing.T) {
 	const page = "docs/endpoints.md"
 	text := read(t, page)
-	same(t, page, "endpoint", named(`(?m)^## ((?:GET|POST) \S+)$`, text), named(`m\.Handle\("((?:GET|POST) /bff/\S+)"`, read(t, "bff/server.go")))
+	same(t, page, "endpoint", named(`(?m)^## ((?:GET|POST|DELETE) \S+)$`, text), named(`m\.Handle\("((?:GET|POST|DELETE) /bff/\S+)"`, read(t, "bff/server.go")))
 	same(t, page, "admin endpoint", named("`(GET /[a-z]+)` \\|", section(t, text, "## The second listener")), named(`"(GET /[a-z]+)"`, read(t, "bff/admin.go")))
 }
 
@@ -169,7 +169,7 @@ func TestEveryReasonOfARefusedSignInIsDocumented(t *testing.T) {
 
 func TestEveryReasonOfAnEndIsDocumented(t *testing.T) {
 	const page = "docs/engine.md"
-	real := named(`\b(?:End|EndOne|endMember|giveUp)\(.*, "([a-z_]+)"\)`, program(t))
+	real := named(`\b(?:End|EndOne|endListed|giveUp)\(.*, "([a-z_]+)"\)`, program(t))
 	same(t, page, "reason", named("(?m)^\\| `([a-z_]+)` ", strings.SplitN(section(t, read(t, page), "## Ending"), "| reason |", 2)[1]), real)
 }
 

@@ -68,20 +68,12 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *p
 	sess := newSession(l, id)
 	sess.Browser, sess.Address = browserName(r.UserAgent()), addressPrefix(edge.From(r.Context()).ClientIP)
 	again := loginURL(l.ReturnTo, l.Provider)
-	switch err := s.sessions.Start(r.Context(), w, sess); {
-	case errors.Is(err, session.ErrEnded):
-		s.logins.clear(w, l.SignIn.State)
+	replaced := s.replaced(r, l)
+	if err := s.sessions.Start(r.Context(), w, sess, replaced...); err != nil {
 		s.revoker.add(sess)
-		return s.refuse(r, "signed_out_meanwhile", again, err)
-	case errors.Is(err, session.ErrTooLarge):
-		s.logins.clear(w, l.SignIn.State)
-		s.revoker.add(sess)
-		return s.refuse(r, "session_too_large", again, err)
-	case err != nil:
-		s.revoker.add(sess)
-		return tryAgain(s.storeProblem(err), again)
+		return s.notStarted(w, r, l, err)
 	}
-	for _, old := range s.replaced(r, l) {
+	for _, old := range replaced {
 		if err := s.sessions.End(r.Context(), old, "replaced"); err != nil {
 			return tryAgain(s.takeBack(w, r, sess, fmt.Errorf("end the replaced session: %w", err)), again)
 		}
@@ -94,6 +86,29 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *p
 	}
 	http.SetCookie(w, done)
 	return s.bounceTo(w, r, l.ReturnTo)
+}
+
+// startRefusals are the reasons for which a sign-in that the provider granted does not become a session, and the problem that each is.
+var startRefusals = []struct {
+	err          error
+	reason, code string
+}{
+	{session.ErrEnded, "signed_out_meanwhile", "sign_in_refused"},
+	{session.ErrTooLarge, "session_too_large", "sign_in_refused"},
+	{session.ErrTooMany, "too_many_sessions", "too_many_sessions"},
+}
+
+// notStarted answers for a sign-in that the provider granted and that did not become a session: refused for good, or an outage.
+func (s *Server) notStarted(w http.ResponseWriter, r *http.Request, l login, err error) error {
+	again := loginURL(l.ReturnTo, l.Provider)
+	for _, known := range startRefusals {
+		if errors.Is(err, known.err) {
+			s.logins.clear(w, l.SignIn.State)
+			s.refused(r, known.reason, err)
+			return &edge.Problem{Code: known.code, Login: again, Err: err}
+		}
+	}
+	return tryAgain(s.storeProblem(err), again)
 }
 
 // replaced are the sessions that a sign-in ends: the one that the browser had when it began, and the one that it has now, if another tab was
@@ -140,6 +155,12 @@ func (s *Server) callbackProblem(r *http.Request, again string, err error) error
 
 // refuse records a refused sign-in with its reason, which the user does not see, and answers with a page to try again from.
 func (s *Server) refuse(r *http.Request, reason, again string, err error) error {
+	s.refused(r, reason, err)
+	return &edge.Problem{Code: "sign_in_refused", Login: again, Err: err}
+}
+
+// refused records a refused sign-in.
+func (s *Server) refused(r *http.Request, reason string, err error) {
 	s.metrics.signInRefused(reason)
 	attrs := []slog.Attr{slog.String("reason", reason)}
 	if err != nil {
@@ -147,7 +168,6 @@ func (s *Server) refuse(r *http.Request, reason, again string, err error) error 
 	}
 	s.event(r, edge.EventSignInRefused, attrs...)
 	edge.From(r.Context()).Reason = reason
-	return &edge.Problem{Code: "sign_in_refused", Login: again, Err: err}
 }
 
 // newSession is what the store will hold of an identity.

@@ -46,15 +46,20 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 		s.event(r, edge.EventSignOut, slog.String("provider", sess.Provider))
 		location = s.endSessionURL(sess)
 	}
-	s.sessions.ClearCookie(w)
-	s.logins.clearAll(w, r)
-	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	s.forget(w, r)
 	if wantsPage(r) {
 		return s.bounce(w, r, location)
 	}
 	return writeJSON(w, http.StatusOK, struct {
 		Location string `json:"location"`
 	}{location})
+}
+
+// forget makes the browser forget a session that has ended, and what it kept of it.
+func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
+	s.sessions.ClearCookie(w)
+	s.logins.clearAll(w, r)
+	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 }
 
 // logoutPage answers GET /bff/logout: a page with a button, because a link alone must not sign anybody out. It is also where the

@@ -187,12 +187,17 @@ func (s *Server) routes() http.Handler {
 	m.Handle("GET /bff/callback/{provider}", named("callback", edge.Handler(s.callback)))
 	m.Handle("GET /bff/user", named("user", s.own(s.user)))
 	m.Handle("POST /bff/keepalive", named("keepalive", s.own(s.keepalive)))
+	m.Handle("GET /bff/sessions", named("sessions", s.own(s.devices)))
+	m.Handle("DELETE /bff/sessions", named("sessions", s.own(s.endOthers)))
+	m.Handle("DELETE /bff/sessions/{id}", named("session", s.own(s.endDevice)))
 	m.Handle("POST /bff/logout", named("logout", s.own(s.logout)))
 	m.Handle("GET /bff/logout", named("logout", edge.Handler(s.logoutPage)))
 	m.Handle("POST /bff/backchannel", named("backchannel", edge.Handler(s.backchannel)))
+	m.Handle("GET /bff/frontchannel", named("frontchannel", edge.Handler(s.frontchannel)))
 	m.Handle("GET /bff/problems/{code}", named("problems", edge.Explain()))
 	none := named("none", edge.Handler(func(w http.ResponseWriter, r *http.Request) error { return noEndpoint(m, w, r) }))
 	m.Handle("HEAD /bff/callback", none) // GET would take it along, and it would spend the code
+	m.Handle("HEAD /bff/frontchannel", none)
 	m.Handle("/bff/", none)
 	m.Handle("/bff", none) // or ServeMux would answer with a redirect of its own, which caches keep
 	app := edge.Handler(s.app)
@@ -212,9 +217,10 @@ func noEndpoint(m *http.ServeMux, w http.ResponseWriter, r *http.Request) error 
 		return answerPreflight(w)
 	}
 	var allow []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
 		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
-		if _, pattern := m.Handler(probe); strings.HasPrefix(pattern, "GET ") || strings.HasPrefix(pattern, "POST ") {
+		switch _, pattern := m.Handler(probe); strings.SplitN(pattern, " ", 2)[0] {
+		case http.MethodGet, http.MethodPost, http.MethodDelete:
 			allow = append(allow, method)
 		}
 	}

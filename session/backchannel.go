@@ -28,15 +28,10 @@ func (m *Manager) EndByProvider(ctx context.Context, issuer, subject, sid string
 		return 0, fmt.Errorf("mark index: %w", err)
 	}
 	return m.endAll(ctx, members, func(member Member) (existed bool, err error) {
-		info, readable := m.info(key, member)
-		switch {
-		case readable && !meant(info, subject, issued):
+		if info, readable := m.info(key, member); readable && !meant(info, subject, issued) {
 			return false, nil
-		case readable:
-			s := &Session{Issuer: issuer, Subject: info.Subject, ProviderSession: info.ProviderSession}
-			return m.endMember(ctx, member.ID, indexesOf(s), "backchannel")
 		}
-		return m.endMember(ctx, member.ID, []IndexKey{key}, "backchannel")
+		return m.endListed(ctx, issuer, key, member, "backchannel")
 	})
 }
 
@@ -100,8 +95,8 @@ func (m *Manager) agree(ctx context.Context, key IndexKey, subject string) error
 	if err != nil {
 		return err
 	}
-	for _, member := range members {
-		if info, ok := m.info(key, member); ok && info.Subject != subject {
+	for _, seat := range members {
+		if info, ok := m.info(key, seat.Member); ok && info.Subject != subject {
 			return ErrMismatch
 		}
 	}
@@ -115,13 +110,17 @@ func (m *Manager) mark(ctx context.Context, key IndexKey, issued time.Time) ([]M
 	return m.store.MarkIndex(ctx, key, issued, endedMark)
 }
 
-// endMember ends one member of an index and takes it out of the indexes that it says it is in.
-func (m *Manager) endMember(ctx context.Context, id ID, entries []IndexKey, reason string) (existed bool, err error) {
-	s := m.known(ctx, id)
-	existed, err = m.end(ctx, id, s, reason)
+// endListed ends a session that key's index lists, and takes it out of every index that its entry says it is in.
+func (m *Manager) endListed(ctx context.Context, issuer string, key IndexKey, member Member, reason string) (existed bool, err error) {
+	entries := []IndexKey{key}
+	if info, ok := m.info(key, member); ok {
+		entries = indexesOf(&Session{Issuer: issuer, Subject: info.Subject, ProviderSession: info.ProviderSession})
+	}
+	s := m.known(ctx, member.ID)
+	existed, err = m.end(ctx, member.ID, s, reason)
 	if err == nil && s == nil {
 		for _, key := range entries {
-			m.dropEntry(settled(ctx), key, id)
+			m.dropEntry(settled(ctx), key, member.ID)
 		}
 	}
 	return existed, err

@@ -14,6 +14,10 @@ type Config struct {
 	IdleTimeout time.Duration `yaml:"idle_timeout" default:"30m"`
 	// Lifetime ends a session this long after sign-in, whatever it does. At most 9600h (400 days).
 	Lifetime time.Duration `yaml:"lifetime" default:"12h"`
+	// MaxPerUser is how many sessions one user may have at a time, over all replicas. 0 is no limit; at most 1000.
+	MaxPerUser int `yaml:"max_per_user" default:"0"`
+	// OnLimit says what a sign-in beyond that does: `end_oldest` ends the session that was started first, `refuse` refuses the sign-in.
+	OnLimit string `yaml:"on_limit" default:"end_oldest" enum:"end_oldest,refuse"`
 	// Secrets seal the sessions, at least 32 bytes each, from a random source: the first seals, all of them open.
 	Secrets []secret.String `yaml:"secrets" required:"true" example:"[\"${file:/run/secrets/session}\"]"`
 	// MaxSize bounds the tokens and claims of one session; a larger sign-in is refused. Between 4KiB and 1MiB.
@@ -21,6 +25,9 @@ type Config struct {
 	// Cookie is the session cookie. It is always Secure, HttpOnly, Path=/ and without Domain.
 	Cookie CookieConfig `yaml:"cookie"`
 }
+
+// OnLimitRefuse is the value of Config.OnLimit that refuses; any other ends the oldest session.
+const OnLimitRefuse = "refuse"
 
 // CookieConfig shapes the session cookie. It is always Secure, HttpOnly, Path=/ and without Domain.
 type CookieConfig struct {

@@ -240,7 +240,7 @@ func TestDeadIndexEntriesAreDropped(t *testing.T) {
 	delete(st.records, dead.ID())
 	delete(st.records, young.ID())
 	dead.Created = dead.Created.Add(-deadAfter - time.Second)
-	if err := h.enter(t.Context(), dead); err != nil {
+	if _, err := h.enter(t.Context(), dead, nil); err != nil {
 		t.Fatal(err)
 	}
 	members, err := h.Manager.living(t.Context(), key)

@@ -209,6 +209,25 @@ func (f *fakeStore) AddIndex(ctx context.Context, key IndexKey, m Member, issued
 	return nil
 }
 
+func (f *fakeStore) AddWithin(ctx context.Context, key IndexKey, m Member, issued, expires time.Time, limit Limit) ([]Member, error) {
+	panic("limits are tested on real stores")
+}
+
+func (f *fakeStore) TTLs(ctx context.Context, ids []ID) ([]time.Duration, error) {
+	leave, err := f.enter(ctx, "ttls")
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	left := make([]time.Duration, len(ids))
+	for i, id := range ids {
+		if k, err := f.get(id); err == nil {
+			left[i] = time.Until(k.expires)
+		}
+	}
+	return left, nil
+}
+
 func (f *fakeStore) DropIndex(ctx context.Context, key IndexKey, id ID) error {
 	leave, err := f.enter(ctx, "dropindex")
 	if err != nil {

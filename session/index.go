@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -52,22 +51,28 @@ func indexesOf(s *Session) []IndexKey {
 	return keys
 }
 
-// enter puts s into its indexes. ErrEnded if a logout that counts for s came first.
-func (m *Manager) enter(ctx context.Context, s *Session) error {
+// enter puts s into its indexes, the user's under the limit of sessions, where there is one: over are then the sessions that have to end.
+// Those that leave do not count. ErrEnded if a logout that counts for s came first; ErrTooMany.
+func (m *Manager) enter(ctx context.Context, s *Session, leaving []ID) (over []Member, err error) {
 	info, err := json.Marshal(memberInfo{
 		Handle: s.Handle, Created: millis(s.Created), IssuedAt: millis(s.IssuedAt),
 		Subject: s.Subject, ProviderSession: s.ProviderSession, Browser: s.Browser, Address: s.Address,
 	})
 	if err != nil {
-		return fmt.Errorf("encode index entry: %w", err)
+		return nil, fmt.Errorf("encode index entry: %w", err)
 	}
-	for _, key := range indexesOf(s) {
+	for i, key := range indexesOf(s) {
 		member := Member{ID: s.id, Info: m.seal.sealInfo(infoPlace(key, s.id), info)}
-		if err := m.store.AddIndex(ctx, key, member, s.IssuedAt, s.Deadline); err != nil {
-			return fmt.Errorf("write index: %w", err)
+		if i == 0 && m.cfg.MaxPerUser > 0 {
+			over, err = m.addWithin(ctx, key, member, s, leaving)
+		} else {
+			err = m.store.AddIndex(ctx, key, member, s.IssuedAt, s.Deadline)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("write index: %w", err)
 		}
 	}
-	return nil
+	return over, nil
 }
 
 // leave takes s out of its indexes. Its failure is nobody's: a dead entry is dropped by its next reader, and expires.
@@ -104,24 +109,48 @@ func (m *Manager) info(key IndexKey, member Member) (memberInfo, bool) {
 	return i, true
 }
 
-// living lists the members whose sessions still are, and drops the others.
-func (m *Manager) living(ctx context.Context, key IndexKey) ([]Member, error) {
+// seat is a member with how long its session lives if nothing touches it; zero if it has none.
+type seat struct {
+	Member
+	left time.Duration
+}
+
+// seats lists the members of an index, in two round trips however many they are.
+func (m *Manager) seats(ctx context.Context, key IndexKey) ([]seat, error) {
 	members, err := m.store.Members(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("read index: %w", err)
 	}
-	alive := members[:0:0]
-	for _, member := range members {
-		_, err := m.store.TTL(ctx, member.ID)
-		switch {
-		case err == nil:
-			alive = append(alive, member)
-		case !errors.Is(err, ErrNone) && !errors.Is(err, ErrCorrupt):
-			return nil, fmt.Errorf("read session's expiry: %w", err)
-		case m.mayDrop(key, member):
-			if err := m.store.DropIndex(ctx, key, member.ID); err != nil {
-				return nil, fmt.Errorf("drop dead index entry: %w", err)
-			}
+	if len(members) == 0 {
+		return nil, nil
+	}
+	ids := make([]ID, len(members))
+	for i, member := range members {
+		ids[i] = member.ID
+	}
+	left, err := m.store.TTLs(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read sessions' expiries: %w", err)
+	}
+	seats := make([]seat, len(members))
+	for i, member := range members {
+		seats[i] = seat{member, left[i]}
+	}
+	return seats, nil
+}
+
+// living lists the members whose sessions still are, and drops the others.
+func (m *Manager) living(ctx context.Context, key IndexKey) ([]seat, error) {
+	seats, err := m.seats(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	alive := seats[:0:0]
+	for _, seat := range seats {
+		if seat.left > 0 {
+			alive = append(alive, seat)
+		} else if m.mayDrop(key, seat.Member) {
+			m.dropEntry(ctx, key, seat.ID)
 		}
 	}
 	return alive, nil

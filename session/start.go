@@ -17,11 +17,12 @@ const unknownLife = 5 * time.Minute
 const signInTime = 30 * time.Second
 
 // Start makes s a session and gives the browser its ticket, a new one always: whatever cookie the request had, it is not adopted.
-// s is filled by the caller, which must not have shared it yet; Handle, Created and Deadline are set here.
+// s is filled by the caller, which must not have shared it yet; Handle, Created and Deadline are set here. The caller ends the sessions that s
+// replaces, afterwards: they do not count towards the limit of sessions per user.
 //
-// ErrTooLarge if tokens and claims exceed the bound; ErrEnded if a back-channel logout that counts for s overtook the sign-in;
-// ErrFull from a bounded store. After any error no cookie was set.
-func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session) error {
+// ErrTooLarge if tokens and claims exceed the bound; ErrEnded if a logout that counts for s, or newer sign-ins under a limit, overtook it;
+// ErrTooMany if the limit refuses it; ErrFull from a bounded store. After any error no cookie was set.
+func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session, replaces ...ID) error {
 	now := m.now().UTC().Truncate(time.Millisecond)
 	s.Handle = newHandle()
 	s.Created, s.Deadline = now, now.Add(m.cfg.Lifetime)
@@ -35,13 +36,17 @@ func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session) 
 	}
 	_, s.id, _ = parseTicket(ticket)
 	s.ticket, s.version = ticket, 0
-	if err := m.enter(ctx, s); err != nil {
+	over, err := m.enter(ctx, s, replaces)
+	if err != nil {
 		m.leave(settled(ctx), s)
 		return err
 	}
 	created, err := m.writer.commit(writing, s, newWriteID())
 	if err == nil && m.now().Sub(s.Created) > signInTime {
-		err = m.undo(ctx, s)
+		err = m.undo(ctx, s, errors.New("sign-in was interrupted for too long"))
+	}
+	if err == nil {
+		err = m.makeRoom(ctx, s, over)
 	}
 	if err != nil {
 		m.leave(settled(ctx), s)
@@ -53,12 +58,12 @@ func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session) 
 	return nil
 }
 
-// undo ends a session that no browser has a ticket of, because this process was stopped while it created it.
-func (m *Manager) undo(ctx context.Context, s *Session) error {
+// undo ends a session that no browser has a ticket of, and returns why, with what went wrong in doing so.
+func (m *Manager) undo(ctx context.Context, s *Session, why error) error {
 	ctx, cancel := context.WithTimeout(settled(ctx), endTime)
 	defer cancel()
 	_, err := m.store.End(ctx, s.id, endedMark)
-	return errors.Join(errors.New("sign-in was interrupted for too long"), err)
+	return errors.Join(why, err)
 }
 
 // fits holds a session to the bound.

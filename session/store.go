@@ -16,6 +16,8 @@ var (
 	ErrEnded = errors.New("session was ended")
 	// ErrFull means that a bounded store takes no further session.
 	ErrFull = errors.New("session store is full")
+	// ErrTooMany means that the user has as many sessions as one may have, and that a further one is refused.
+	ErrTooMany = errors.New("user has too many sessions")
 	// ErrCorrupt means that the store holds something that no store of ours wrote. It is no session, and an alarm;
 	// it is no outage: asking again gives the same answer.
 	ErrCorrupt = errors.New("session store holds a damaged value")
@@ -46,18 +48,35 @@ type Member struct {
 	Info []byte
 }
 
+// Limit is how many members an index may have.
+type Limit struct {
+	// Max is that number, at least 1.
+	Max int
+	// Refuse refuses a further member. Without it the oldest ones have to go.
+	Refuse bool
+	// Gone are members that the caller found to have no session. The store drops those that were added longer ago than Grace, by its own
+	// clock: the session of a younger one may be about to be created, and counts.
+	Gone  []ID
+	Grace time.Duration
+	// Leaving are members that do not count, because the caller is about to end them.
+	Leaving []ID
+}
+
 // Store keeps records, indexes, marks, locks and claims, all with an expiry. Everything is safe for
 // concurrent use by any number of processes, and every method honours its context's deadline.
 //
 // An error other than a sentinel leaves open whether a write took place: the caller repeats it with the same write ID or owner, or asks.
 // A time that has passed already is not a mistake: what is stored until then is gone at once.
 //
-// Each method touches one key slot, {session ID} or {index key} or {claim}, so that it runs on Redis Cluster.
+// Each method but TTLs touches one key slot, {session ID} or {index key} or {claim}, so that it runs on Redis Cluster.
 type Store interface {
 	// Read returns the record, or ErrNone.
 	Read(ctx context.Context, id ID) (Record, error)
 	// TTL returns how long the record lives if nothing touches it, or ErrNone.
 	TTL(ctx context.Context, id ID) (time.Duration, error)
+	// TTLs is TTL for many records, in as few round trips as there can be: one answer for each id, zero where no record is. It is the one method that
+	// touches many slots.
+	TTLs(ctx context.Context, ids []ID) ([]time.Duration, error)
 	// Create stores version 1, which rec.Version must be, until expires. ErrEnded if an ended mark stands for id, ErrConflict if a record is there
 	// that another write made. Repeated with the same rec.Write it answers as the first time.
 	Create(ctx context.Context, id ID, rec Record, expires time.Time) error
@@ -74,6 +93,10 @@ type Store interface {
 	// AddIndex adds m to the index until expires, or replaces its info. ErrEnded if the index has a mark that is not earlier than issued,
 	// in milliseconds. The index may list m for longer, as long as another member lives: members without a session are dropped by whoever lists.
 	AddIndex(ctx context.Context, key IndexKey, m Member, issued, expires time.Time) error
+	// AddWithin is AddIndex under a limit, decided in one step. With limit.Refuse it answers ErrTooMany, and adds nothing, where limit.Max others
+	// are there already. Else it adds m, as the newest, and returns those that are too many, the oldest ones: they stay members until the caller
+	// has ended them, so that they can be found. Repeated it counts once.
+	AddWithin(ctx context.Context, key IndexKey, m Member, issued, expires time.Time, limit Limit) (over []Member, err error)
 	// DropIndex removes a member, if it is there.
 	DropIndex(ctx context.Context, key IndexKey, id ID) error
 	// Members lists an index, in no order.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"cloakroom/configs/secret"
 	"cloakroom/session"
 	"cloakroom/session/memory"
@@ -64,12 +66,16 @@ type twins struct {
 	both     [2]*session.Manager
 	ended    atomic.Int64
 	orphaned atomic.Int64
+	// vanish takes a record away behind the stores' backs, where their clock is not ours; nil where it is.
+	vanish func(session.ID)
 }
 
 // between is a store that a test watches. before runs before each call.
 type between struct {
 	session.Store
 	before func(op string)
+	// failEnds is how many of the next ends fail.
+	failEnds atomic.Int64
 }
 
 func (b *between) at(op string) {
@@ -119,7 +125,9 @@ func onBothStores(t *testing.T, story func(t *testing.T, w *twins)) {
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
 		server := storetest.StartRedis(t)
-		story(t, twinsOn(t, &clock{}, openRedis(t, server), openRedis(t, server)))
+		w := twinsOn(t, &clock{}, openRedis(t, server), openRedis(t, server))
+		w.vanish = func(id session.ID) { vanish(t, server, id) }
+		story(t, w)
 	})
 	t.Run("memory", func(t *testing.T) {
 		t.Parallel()
@@ -128,6 +136,16 @@ func onBothStores(t *testing.T, story func(t *testing.T, w *twins)) {
 		t.Cleanup(func() { _ = st.Close() })
 		story(t, twinsOn(t, c, st, st))
 	})
+}
+
+// vanish deletes a record of Redis.
+func vanish(t *testing.T, server *storetest.Redis, id session.ID) {
+	t.Helper()
+	admin := goredis.NewClient(&goredis.Options{Addr: server.Addr})
+	defer admin.Close()
+	if n, err := admin.Del(t.Context(), "test:s:{"+string(id)+"}").Result(); n != 1 || err != nil {
+		t.Fatalf("delete the record: %d, %v", n, err)
+	}
 }
 
 // twinsOn makes two processes.

@@ -16,6 +16,9 @@ const MinSecret = 32
 // maxSecrets bounds how many secrets are tried on each session, two rotations' worth with room.
 const maxSecrets = 8
 
+// maxPerUser bounds what each sign-in looks through while the store does nothing else.
+const maxPerUser = 1000
+
 // maxLifetime is how long browsers keep a cookie at most (RFC 6265bis, section 5.5).
 const maxLifetime = 400 * 24 * time.Hour
 
@@ -28,6 +31,9 @@ func (c Config) Validate(report func(key, problem string)) {
 		report("idle_timeout", fmt.Sprintf("%v is shorter than 10s, which signs people out between two clicks", c.IdleTimeout))
 	case c.IdleTimeout >= c.Lifetime:
 		report("idle_timeout", fmt.Sprintf("%v must be shorter than session.lifetime (%v)", c.IdleTimeout, c.Lifetime))
+	}
+	if c.MaxPerUser < 0 || c.MaxPerUser > maxPerUser {
+		report("max_per_user", fmt.Sprintf("%d is not between 0 (no limit) and %d", c.MaxPerUser, maxPerUser))
 	}
 	if c.MaxSize < 4*units.KiB || c.MaxSize > units.MiB {
 		report("max_size", fmt.Sprintf("%v is not between 4KiB and 1MiB", c.MaxSize))

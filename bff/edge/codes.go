@@ -32,6 +32,7 @@ var catalog = []Entry{
 	{"sign_in_refused", 400, "The sign-in did not work", "The sign-in was cancelled, took too long, or did not come back as it was started. Try again.", false},
 	{"signed_out", 401, "Signed out", "This needs a signed-in user. Sign in and try again.", false},
 	{"cross_site", 403, "Not from this site", "The request comes from another site, or does not show that it comes from this one. Scripts without fetch metadata send the header X-CSRF: 1.", true},
+	{"too_many_sessions", 403, "Signed in on too many devices", "You are signed in on as many devices as is allowed. Sign out on one of them, or wait until one of those sessions ends by itself; then try again.", false},
 	{"not_a_navigation", 403, "Only for the browser's window", "This address is for going there with the browser, not for scripts, frames or images.", true},
 	{"not_found", 404, "Not found", "There is nothing at this address.", false},
 	{"method_not_allowed", 405, "Method not allowed", "This address exists, but not for this method. The header Allow says which ones it takes.", false},

@@ -15,6 +15,8 @@ const (
 	EventSessionEnded       = "session_ended"       // a session ended otherwise; reason says how
 	EventBackchannelLogout  = "backchannel_logout"  // the provider ended sessions
 	EventBackchannelRefused = "backchannel_refused" // a logout token was refused
+	EventFrontchannelLogout = "frontchannel_logout" // the provider's page ended sessions, by iss and sid
+	EventFrontchannelFailed = "frontchannel_failed" // it asked to, and not all ends could be written
 	EventRefreshTokenReuse  = "refresh_token_reuse" // the provider says that a refresh token was used twice
 	EventRefreshFailed      = "refresh_failed"      // a refresh failed for good
 	EventRevocationFailed   = "revocation_failed"   // tokens of an ended session could not be revoked
@@ -29,7 +31,7 @@ const (
 func Event(ctx context.Context, log *slog.Logger, name string, attrs ...slog.Attr) {
 	level := slog.LevelWarn
 	switch name {
-	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout:
+	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout, EventFrontchannelLogout:
 		level = slog.LevelInfo
 	}
 	h := log.Handler()

@@ -41,6 +41,9 @@ type Config struct {
 	CA string `yaml:"ca" default:"" file:"true"`
 	// IDTokenHint sends the ID token in the logout redirect, for providers that insist on it. It then shows in the browser's history.
 	IDTokenHint bool `yaml:"id_token_hint" default:"false"`
+	// FrontchannelLogout lets the provider end sessions by GET /bff/frontchannel in a frame, by `iss` and `sid`. Such a request is not signed: switch it on only
+	// for a provider whose `sid` nobody can guess, and that has no back-channel logout.
+	FrontchannelLogout bool `yaml:"frontchannel_logout" default:"false"`
 	// LogoutToken relaxes what a back-channel logout token must carry, for older providers.
 	LogoutToken LogoutTokenConfig `yaml:"logout_token"`
 }

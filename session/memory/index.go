@@ -18,11 +18,22 @@ func (s *Store) AddIndex(ctx context.Context, key session.IndexKey, m session.Me
 	if mark, marked := s.marks.get(key, now); marked && mark.value.UnixMilli() >= issued.UnixMilli() {
 		return session.ErrEnded
 	}
+	return s.add(key, m, now, expires)
+}
+
+// add adds a member, or replaces its info: its place stays.
+func (s *Store) add(key session.IndexKey, m session.Member, now, expires time.Time) error {
 	k := member{key, m.ID}
 	if !s.members.room(k, now) {
 		return session.ErrFull
 	}
-	s.members.put(k, bytes.Clone(m.Info), expires)
+	at, there := s.members.get(k, now)
+	if !there {
+		s.arrived++
+		at.value = seat{added: now, order: s.arrived}
+	}
+	at.value.info = bytes.Clone(m.Info)
+	s.members.put(k, at.value, expires)
 	if s.indexes[key] == nil {
 		s.indexes[key] = map[session.ID]struct{}{}
 	}
@@ -79,7 +90,7 @@ func (s *Store) list(key session.IndexKey, now time.Time) []session.Member {
 	members := make([]session.Member, 0, len(s.indexes[key]))
 	for id := range s.indexes[key] {
 		if e, there := s.members.get(member{key, id}, now); there {
-			members = append(members, session.Member{ID: id, Info: bytes.Clone(e.value)})
+			members = append(members, session.Member{ID: id, Info: bytes.Clone(e.value.info)})
 		}
 	}
 	return members

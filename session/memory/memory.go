@@ -30,8 +30,9 @@ type Store struct {
 	locks   *expiring[session.ID, session.WriteID]
 	claims  *expiring[string, session.WriteID]
 	marks   *expiring[session.IndexKey, time.Time]
-	members *expiring[member, []byte]
+	members *expiring[member, seat]
 	indexes map[session.IndexKey]map[session.ID]struct{} // the members by index
+	arrived uint64                                       // counts the members that came
 
 	stop    chan struct{}
 	sweeper sync.WaitGroup
@@ -41,6 +42,13 @@ type Store struct {
 type member struct {
 	key session.IndexKey
 	id  session.ID
+}
+
+// seat is what an index holds of a session.
+type seat struct {
+	info  []byte
+	added time.Time
+	order uint64 // of arrival
 }
 
 var _ session.Store = (*Store)(nil)
@@ -61,7 +69,7 @@ func New(cfg Config, options ...Option) *Store {
 		locks:   newExpiring[session.ID, session.WriteID](perSession * n),
 		claims:  newExpiring[string, session.WriteID](perSession * n),
 		marks:   newExpiring[session.IndexKey, time.Time](perSession * n),
-		members: newExpiring[member, []byte](perSession * n),
+		members: newExpiring[member, seat](perSession * n),
 		indexes: map[session.IndexKey]map[session.ID]struct{}{},
 		stop:    make(chan struct{}),
 	}

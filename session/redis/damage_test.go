@@ -39,6 +39,8 @@ func TestDamage(t *testing.T) {
 		{"a list drops a member", list("test:i:{k}"), "drop", "index"},
 		{"a mark that is no number", []any{"set", "test:m:{k}", "soon"}, "add", "index"},
 		{"a mark that is a list", list("test:m:{k}"), "add", "index"},
+		{"a list is in the way of an index with a limit", list("test:i:{k}"), "add within", "index"},
+		{"a mark that is no number, with a limit", []any{"set", "test:m:{k}", "soon"}, "add within", "index"},
 		{"a lock that is a list", list("test:l:{s}"), "lock", "lock"},
 		{"a lock that is a list is freed", list("test:l:{s}"), "unlock", "lock"},
 		{"a claim that is a list", list("test:c:{n}"), "claim", "claim"},

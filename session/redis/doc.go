@@ -8,7 +8,7 @@
 //	<prefix>:s:{<session ID>}  record: version (8 bytes, big-endian), write ID (16 bytes), sealed session
 //	<prefix>:e:{<session ID>}  ended mark: the write ID of the end, and whether a record was there
 //	<prefix>:l:{<session ID>}  lock of the refresh token: its owner
-//	<prefix>:i:{<index key>}   index: a hash, session ID to its expiry, a colon and sealed info
+//	<prefix>:i:{<index key>}   index: a hash, session ID to its expiry, a hyphen, when it was added, a colon and sealed info
 //	<prefix>:m:{<index key>}   mark of the index: sessions issued until then are ended, in milliseconds since 1970
 //	<prefix>:c:{<name>}        claim: its owner
 //
@@ -25,6 +25,8 @@
 // "<session ID> <version>", with version 0 for an end. Touches and indexes are not announced: they change no session.
 //
 // # Reading
+//
+// A list of a user's sessions is one HGETALL and, for all times to live together, one pipeline. Nothing walks through the keyspace: there is no SCAN or KEYS.
 //
 // A read is one GET on a connection of the pool. When many are under way at once they are sent together, on one
 // connection more, which halves their processor time; read.go says how that fails no read that would have succeeded alone.

@@ -44,6 +44,8 @@ func verdict(what string, answer any) error {
 		return session.ErrConflict
 	case int64(ended):
 		return session.ErrEnded
+	case int64(tooMany):
+		return session.ErrTooMany
 	case int64(none):
 		return session.ErrNone
 	case int64(corrupt):

@@ -39,7 +39,7 @@ func (s *Store) Members(ctx context.Context, key session.IndexKey) ([]session.Me
 	return members, nil
 }
 
-// member is one field of an index. Its value is the member's expiry, a colon and its info; what has no colon is damaged, which whoever opens the
+// member is one field of an index. Its value is the member's times, a colon and its info; what has no colon is damaged, which whoever opens the
 // info finds out.
 func member(id, value string) session.Member {
 	_, info, _ := strings.Cut(value, ":")
@@ -53,6 +53,11 @@ func (s *Store) MarkIndex(ctx context.Context, key session.IndexKey, issued time
 	if err != nil {
 		return nil, err
 	}
+	return pairs(what, answer)
+}
+
+// pairs reads the members that a script answers with.
+func pairs(what string, answer any) ([]session.Member, error) {
 	flat, ok := answer.([]any)
 	if !ok || len(flat)%2 != 0 {
 		return nil, damaged(what, "members are no pairs")

@@ -20,13 +20,18 @@ import (
 func calls(s *redis.Store) map[string]func(context.Context) error {
 	hour := time.Now().Add(time.Hour)
 	return map[string]func(context.Context) error{
-		"read":    func(ctx context.Context) error { _, err := s.Read(ctx, "s"); return err },
-		"ttl":     func(ctx context.Context) error { _, err := s.TTL(ctx, "s"); return err },
-		"create":  func(ctx context.Context) error { return s.Create(ctx, "s", session.Record{Version: 1}, hour) },
-		"update":  func(ctx context.Context) error { return s.Update(ctx, "s", session.Record{Version: 2}) },
-		"touch":   func(ctx context.Context) error { _, err := s.Touch(ctx, "s", hour); return err },
-		"end":     func(ctx context.Context) error { _, err := s.End(ctx, "s", time.Minute); return err },
-		"add":     func(ctx context.Context) error { return s.AddIndex(ctx, "k", session.Member{ID: "s"}, hour, hour) },
+		"read":   func(ctx context.Context) error { _, err := s.Read(ctx, "s"); return err },
+		"ttl":    func(ctx context.Context) error { _, err := s.TTL(ctx, "s"); return err },
+		"create": func(ctx context.Context) error { return s.Create(ctx, "s", session.Record{Version: 1}, hour) },
+		"update": func(ctx context.Context) error { return s.Update(ctx, "s", session.Record{Version: 2}) },
+		"touch":  func(ctx context.Context) error { _, err := s.Touch(ctx, "s", hour); return err },
+		"end":    func(ctx context.Context) error { _, err := s.End(ctx, "s", time.Minute); return err },
+		"add":    func(ctx context.Context) error { return s.AddIndex(ctx, "k", session.Member{ID: "s"}, hour, hour) },
+		"add within": func(ctx context.Context) error {
+			_, err := s.AddWithin(ctx, "k", session.Member{ID: "s"}, hour, hour, session.Limit{Max: 1})
+			return err
+		},
+		"ttls":    func(ctx context.Context) error { _, err := s.TTLs(ctx, []session.ID{"s", "t"}); return err },
 		"drop":    func(ctx context.Context) error { return s.DropIndex(ctx, "k", "s") },
 		"members": func(ctx context.Context) error { _, err := s.Members(ctx, "k"); return err },
 		"mark":    func(ctx context.Context) error { _, err := s.MarkIndex(ctx, "k", hour, time.Minute); return err },

@@ -9,11 +9,12 @@ const (
 	ended    = 2
 	none     = 3
 	corrupt  = 4
+	tooMany  = 5
 )
 
 // scripts are the writes that need more than one command. A script sees one moment: no key expires while it runs.
 type scripts struct {
-	create, update, end, addIndex, markIndex, lock, unlock *goredis.Script
+	create, update, end, addIndex, addWithin, markIndex, lock, unlock *goredis.Script
 }
 
 // newScripts prepares the scripts; the server learns each at its first use.
@@ -23,6 +24,7 @@ func newScripts() scripts {
 		update:    goredis.NewScript(whenFull + updateLua),
 		end:       goredis.NewScript(whenFull + endLua),
 		addIndex:  goredis.NewScript(addIndexLua),
+		addWithin: goredis.NewScript(addWithinLua),
 		markIndex: goredis.NewScript(whenFull + markIndexLua),
 		lock:      goredis.NewScript(whenFull + lockLua),
 		unlock:    goredis.NewScript(whenFull + unlockLua),
@@ -79,7 +81,7 @@ return existed`
 
 // KEYS index, mark. ARGV session ID, info, issued, expiry.
 // An index expires with its last member, so that of somebody who signs in again and again never does: each member's value starts with its own
-// expiry, and each addition looks at a few others and drops those that are over. So at most about an eighth is dead.
+// expiry, in milliseconds, and when it was added, in microseconds. Each addition looks at a few others and drops those that are over. So at most about an eighth is dead.
 const addIndexLua = `
 local mark = redis.call('GET', KEYS[2])
 if mark then
@@ -94,7 +96,8 @@ for i = 1, #some, 2 do
   local ends = tonumber(string.match(some[i + 1], '^%d+'))
   if ends and ends < now then redis.call('HDEL', KEYS[1], some[i]) end
 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[4] .. ':' .. ARGV[2])
+local added = string.format('%.0f', time[1] * 1000000 + time[2])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4] .. '-' .. added .. ':' .. ARGV[2])
 if redis.call('PTTL', KEYS[1]) < 0 then
   redis.call('PEXPIREAT', KEYS[1], ARGV[4])
 else

@@ -29,6 +29,14 @@ func runContexts(t *testing.T, open func(t *testing.T) Subject) {
 		"add": func(ctx context.Context, r *teller) error {
 			return r.Store.AddIndex(ctx, r.index("k"), session.Member{ID: r.id("n")}, second(r.t, "9"), r.Now().Add(time.Hour))
 		},
+		"add within": func(ctx context.Context, r *teller) error {
+			_, err := r.Store.AddWithin(ctx, r.index("k"), session.Member{ID: r.id("n")}, second(r.t, "9"), r.Now().Add(time.Hour), session.Limit{Max: 2})
+			return err
+		},
+		"ttls": func(ctx context.Context, r *teller) error {
+			_, err := r.Store.TTLs(ctx, []session.ID{r.id("s")})
+			return err
+		},
 		"drop":    func(ctx context.Context, r *teller) error { return r.Store.DropIndex(ctx, r.index("k"), r.id("s")) },
 		"members": func(ctx context.Context, r *teller) error { _, err := r.Store.Members(ctx, r.index("k")); return err },
 		"mark": func(ctx context.Context, r *teller) error {

@@ -9,13 +9,15 @@
 //	touch s 2h = true
 //	end s 10m = true           leaves a mark for ten minutes
 //	add k s 5 1h = ok          session s, issued at second 5, into index k
+//	within k s 5 1h 2 end = t  the same under a limit of 2: t has to go. Or refuse, and the answer many
+//	ttls s t = 1h none         several at once
 //	drop k s = ok
 //	members k = s t            sorted, or nobody
 //	mark k 5 10m = s t         what is issued up to second 5 is ended; answers the members
 //	lock s A 1h = true         unlock s A = ok
 //	claim n A 1h = true
 //
-// Refusals are none, conflict, ended, full and corrupt; any other error fails the case. `short` is a time that the case
+// Refusals are none, conflict, ended, many, full and corrupt; any other error fails the case. `short` is a time that the case
 // can wait for, and `until` before a line repeats it, while time passes, until the answer comes; it fails if that is
 // earlier than the last `short` ends. So nothing depends on how fast the machine is.
 //

@@ -18,6 +18,7 @@ func runRaces(t *testing.T, open func(t *testing.T) Subject) {
 		"whatever runs beside an end, the session is gone":             endWins,
 		"of many who lock one has it, and nobody frees another's lock": oneLock,
 		"of many who claim one has it, however often each asks":        oneClaim,
+		"of many who join within a limit as many stay as may":          limitHolds,
 		"beside a mark a member is refused or listed":                  listedOrRefused,
 	} {
 		for i := range 5 {

@@ -7,7 +7,7 @@ import (
 
 // runStories runs what a grid of single calls does not show.
 func runStories(t *testing.T, open func(t *testing.T) Subject) {
-	for _, c := range slices.Concat(sessionStories, indexStories) {
+	for _, c := range slices.Concat(sessionStories, indexStories, limitStories) {
 		each(t, c.name, open, func(t *testing.T, s Subject) { tell(t, s, c.story) })
 	}
 }

@@ -80,6 +80,8 @@ func (r *teller) call(call string) string {
 	case "ttl":
 		left, err := st.TTL(ctx, r.id(f[1]))
 		return answer(rounded(left), err)
+	case "ttls":
+		return r.ttls(f[1:])
 	case "touch":
 		moved, err := st.Touch(ctx, r.id(f[1]), r.time(f[2]))
 		return answer(fmt.Sprint(moved), err)
@@ -89,6 +91,10 @@ func (r *teller) call(call string) string {
 	case "add":
 		m := session.Member{ID: r.id(f[2]), Info: []byte("info of " + f[2])}
 		return answer("ok", st.AddIndex(ctx, r.index(f[1]), m, second(r.t, f[3]), r.time(f[4])))
+	case "within":
+		m := session.Member{ID: r.id(f[2]), Info: []byte("info of " + f[2])}
+		over, err := st.AddWithin(ctx, r.index(f[1]), m, second(r.t, f[3]), r.time(f[4]), r.limit(f[5:]))
+		return answer(r.list(over), err)
 	case "drop":
 		return answer("ok", st.DropIndex(ctx, r.index(f[1]), r.id(f[2])))
 	case "members":
@@ -114,7 +120,7 @@ func (r *teller) call(call string) string {
 func answer(value string, err error) string {
 	for word, state := range map[string]error{
 		"none": session.ErrNone, "conflict": session.ErrConflict, "ended": session.ErrEnded,
-		"full": session.ErrFull, "corrupt": session.ErrCorrupt,
+		"full": session.ErrFull, "many": session.ErrTooMany, "corrupt": session.ErrCorrupt,
 	} {
 		if errors.Is(err, state) {
 			return word
