@@ -106,6 +106,9 @@ func describe(def *jsonschema.Schema, t reflect.Type) {
 		if f.required {
 			atLeastOne(p, t.Field(i).Type.Kind())
 		}
+		if f.hasDef && f.def == "" {
+			p.MinLength = nil // of a secret that need not be there
+		}
 		if f.hasDef {
 			p.Default = jsonDefault(t.Field(i).Type, f.def)
 		}

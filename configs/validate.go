@@ -142,6 +142,8 @@ func (c Config) validateSecrets(report func(key, problem string)) {
 	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
 		check("providers."+name+".client_secret", c.Providers[name].ClientSecret)
 	}
+	check("session.redis.password", c.Session.Redis.Password)
+	check("session.redis.sentinel.password", c.Session.Redis.Sentinel.Password)
 	if u, err := url.Parse(c.Session.Redis.URL); err == nil && u.User != nil {
 		password, _ := u.User.Password()
 		check("session.redis.url", secret.String(password))

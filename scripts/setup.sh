@@ -33,6 +33,7 @@ while read -r tool package; do
 	command -v "$tool" >/dev/null || missing+=("$package")
 done <<'PAIRS'
 redis-server redis-server
+redis-sentinel redis-sentinel
 redis-cli redis-tools
 chromium chromium
 PAIRS

@@ -21,6 +21,9 @@ var (
 	// ErrCorrupt means that the store holds something that no store of ours wrote. It is no session, and an alarm;
 	// it is no outage: asking again gives the same answer.
 	ErrCorrupt = errors.New("session store holds a damaged value")
+	// ErrUnreplicated means that the write is there, on fewer replicas than the store was told to wait for: a failover may undo it. Whoever wanted it
+	// may not be told that it is done, and tries again. End and MarkIndex still answer what they did.
+	ErrUnreplicated = errors.New("write is on too few replicas")
 )
 
 // ID is a session's key in the store: base64url(SHA-256(ticket)), 43 characters.

@@ -10,18 +10,27 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Check reports whether Redis is reachable, new enough, a primary, and set up so that it evicts nothing.
+// Check reports whether Redis, in a cluster each primary, is reachable, new enough, a primary, and set up so that it evicts nothing.
 func (s *Store) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	if err := s.client.Ping(ctx).Err(); err != nil {
 		return s.outage("ping", err)
 	}
-	f, err := s.facts(ctx)
+	all, err := s.primaries(ctx)
 	if err != nil {
 		return err
 	}
-	return f.suits(s.evicting)
+	for _, one := range all {
+		f, err := s.facts(ctx, one)
+		if err != nil {
+			return err
+		}
+		if err := f.suits(s.evicting); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // facts are what Redis says about itself. Empty is not known.
@@ -31,9 +40,9 @@ type facts struct {
 	policy  string
 }
 
-// facts asks by INFO, or where the ACL refuses that, by what else is allowed.
-func (s *Store) facts(ctx context.Context) (facts, error) {
-	info, err := s.client.Info(ctx).Result()
+// facts asks one server by INFO, or where the ACL refuses that, by what else is allowed.
+func (s *Store) facts(ctx context.Context, server *goredis.Client) (facts, error) {
+	info, err := server.Info(ctx).Result()
 	if err == nil {
 		return parseInfo(info), nil
 	}
@@ -41,7 +50,7 @@ func (s *Store) facts(ctx context.Context) (facts, error) {
 		return facts{}, s.outage("ask for its settings", err)
 	}
 	var f facts
-	hello, err := s.client.Do(ctx, "hello").Result()
+	hello, err := server.Do(ctx, "hello").Result()
 	if err != nil && !refused(err) {
 		return facts{}, s.outage("ask for its version", err)
 	}
@@ -49,7 +58,7 @@ func (s *Store) facts(ctx context.Context) (facts, error) {
 		f.version, _ = said["version"].(string)
 		f.role, _ = said["role"].(string)
 	}
-	policy, err := s.client.ConfigGet(ctx, "maxmemory-policy").Result()
+	policy, err := server.ConfigGet(ctx, "maxmemory-policy").Result()
 	if err != nil && !refused(err) {
 		return facts{}, s.outage("ask for its settings", err)
 	}

@@ -54,6 +54,9 @@ func verdict(what string, answer any) error {
 	return errors.New("redis: " + what + ": unexpected answer")
 }
 
+// isUnreplicated tells whether a write is there, but on too few replicas.
+func isUnreplicated(err error) bool { return errors.Is(err, session.ErrUnreplicated) }
+
 // damaged reports a value that no store of ours wrote. what names the kind of key.
 func damaged(what, why string) error {
 	return fmt.Errorf("redis: %s: %s: %w", what, why, session.ErrCorrupt)

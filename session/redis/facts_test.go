@@ -37,12 +37,13 @@ func TestFacts(t *testing.T) {
 // TestOptions shows what the client library is told, beside what its own defaults would be.
 func TestOptions(t *testing.T) {
 	good := Config{URL: "rediss://someone:p%40ss@redis.example:6380/3", Prefix: "a-b_c.D9", Timeout: 1e9, PoolSize: 7}
+	sentinel := Sentinel{Master: "m", Addresses: []string{"s:1"}}
 	opt, err := options(good)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if opt.Addr != "redis.example:6380" || opt.Username != "someone" || opt.Password != "p@ss" || opt.DB != 3 || opt.TLSConfig.ServerName != "redis.example" {
-		t.Errorf("URL was read as %s, user %s, db %d", opt.Addr, opt.Username, opt.DB)
+	if opt.Addrs[0] != "redis.example:6380" || opt.Username != "someone" || opt.Password != "p@ss" || opt.DB != 3 {
+		t.Errorf("URL was read as %s, user %s, db %d", opt.Addrs, opt.Username, opt.DB)
 	}
 	if !opt.ContextTimeoutEnabled || !opt.DisableIdentity || opt.MaintNotificationsConfig.Mode != "disabled" || opt.TLSConfig.InsecureSkipVerify {
 		t.Errorf("context %t, identity off %t, maintenance notifications %s, unverified %t", opt.ContextTimeoutEnabled, opt.DisableIdentity,
@@ -55,6 +56,17 @@ func TestOptions(t *testing.T) {
 		"no connections":                   func(c *Config) { c.PoolSize = 0 },
 		"a CA that is not there":           func(c *Config) { c.CA = "/nowhere/ca.pem" },
 		"a CA without a certificate":       func(c *Config) { c.CA = "facts_test.go" },
+		"a certificate without its key":    func(c *Config) { c.Cert = "facts_test.go" },
+		"a certificate that is none":       func(c *Config) { c.Cert, c.Key = "facts_test.go", "facts_test.go" },
+		"a certificate without TLS":        func(c *Config) { c.URL, c.Cert, c.Key = "redis://redis.example", "facts_test.go", "facts_test.go" },
+		"two passwords":                    func(c *Config) { c.Password = "x" },
+		"two users":                        func(c *Config) { c.Username = "x" },
+		"url and sentinel":                 func(c *Config) { c.Sentinel = sentinel },
+		"url and cluster":                  func(c *Config) { c.Cluster = []string{"c:1"} },
+		"sentinel and cluster":             func(c *Config) { c.URL, c.Sentinel, c.Cluster = "", sentinel, []string{"c:1"} },
+		"sentinels of nobody":              func(c *Config) { c.URL, c.Sentinel = "", Sentinel{Addresses: []string{"s:1"}} },
+		"a primary that nobody watches":    func(c *Config) { c.URL, c.Sentinel = "", Sentinel{Master: "m"} },
+		"fewer than no replicas":           func(c *Config) { c.Wait = -1 },
 		"a CA without TLS":                 func(c *Config) { c.URL, c.CA = "redis://redis.example", "facts_test.go" },
 	} {
 		bad := good

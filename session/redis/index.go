@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -10,13 +11,13 @@ import (
 
 // AddIndex adds a member, unless the index' mark refuses it.
 func (s *Store) AddIndex(ctx context.Context, key session.IndexKey, m session.Member, issued, expires time.Time) error {
-	return s.decide(ctx, "add to index", s.scripts.addIndex, []string{s.indexKey(key), s.markKey(key)},
+	return s.decideSafely(ctx, "add to index", s.scripts.addIndex, []string{s.indexKey(key), s.markKey(key)},
 		string(m.ID), m.Info, issued.UnixMilli(), at(expires))
 }
 
 // DropIndex removes a member.
 func (s *Store) DropIndex(ctx context.Context, key session.IndexKey, id session.ID) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	if err := s.client.HDel(ctx, s.indexKey(key), string(id)).Err(); err != nil {
 		return s.outage("drop from index", err)
@@ -26,7 +27,7 @@ func (s *Store) DropIndex(ctx context.Context, key session.IndexKey, id session.
 
 // Members lists an index.
 func (s *Store) Members(ctx context.Context, key session.IndexKey) ([]session.Member, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	fields, err := s.client.HGetAll(ctx, s.indexKey(key)).Result()
 	if err != nil {
@@ -49,11 +50,12 @@ func member(id, value string) session.Member {
 // MarkIndex sets the mark and lists the members, in one step.
 func (s *Store) MarkIndex(ctx context.Context, key session.IndexKey, issued time.Time, keep time.Duration) ([]session.Member, error) {
 	const what = "mark index"
-	answer, err := s.run(ctx, what, s.scripts.markIndex, []string{s.indexKey(key), s.markKey(key)}, issued.UnixMilli(), within(keep))
-	if err != nil {
-		return nil, err
+	answer, late := s.runSafely(ctx, what, s.scripts.markIndex, []string{s.indexKey(key), s.markKey(key)}, issued.UnixMilli(), within(keep))
+	if answer == nil {
+		return nil, late
 	}
-	return pairs(what, answer)
+	members, err := pairs(what, answer)
+	return members, errors.Join(err, late)
 }
 
 // pairs reads the members that a script answers with.

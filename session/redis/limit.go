@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -75,14 +76,15 @@ func (s *Store) AddWithin(ctx context.Context, key session.IndexKey, m session.M
 	for _, id := range limit.Leaving {
 		args = append(args, string(id))
 	}
-	answer, err := s.run(ctx, what, s.scripts.addWithin, []string{s.indexKey(key), s.markKey(key)}, args...)
-	if err != nil {
-		return nil, err
+	answer, late := s.runSafely(ctx, what, s.scripts.addWithin, []string{s.indexKey(key), s.markKey(key)}, args...)
+	if answer == nil {
+		return nil, late
 	}
 	if _, listed := answer.([]any); !listed {
 		return nil, verdict(what, answer)
 	}
-	return pairs(what, answer)
+	members, err := pairs(what, answer)
+	return members, errors.Join(err, late)
 }
 
 // together is how many times to live are asked for at once.
@@ -90,7 +92,7 @@ const together = 1000
 
 // TTLs returns how long each record lives, zero where none is, in one round trip for every thousand.
 func (s *Store) TTLs(ctx context.Context, ids []session.ID) ([]time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	left := make([]time.Duration, 0, len(ids))
 	for len(ids) > 0 {

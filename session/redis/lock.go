@@ -24,7 +24,7 @@ func (s *Store) Unlock(ctx context.Context, id session.ID, owner session.WriteID
 // Claim takes a name once. The owner is the value, so that one command tells a stranger's claim from our own whose
 // answer was lost.
 func (s *Store) Claim(ctx context.Context, name string, owner session.WriteID, keep time.Duration) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	cmd := goredis.NewStringCmd(ctx, "set", s.claimKey(name), owner[:], "nx", "get", "px", within(keep))
 	err := s.client.Process(ctx, cmd)

@@ -3,12 +3,10 @@ package redis
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"regexp"
 	"time"
 
@@ -16,11 +14,14 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
+// defaultURL is where Redis is when nothing says where.
+const defaultURL = "redis://localhost:6379/0"
+
 // prefixes are what a prefix may look like: braces would move the hash tag.
 var prefixes = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 // options translates Config for the client library.
-func options(cfg Config) (*goredis.Options, error) {
+func options(cfg Config) (*goredis.UniversalOptions, error) {
 	switch {
 	case !prefixes.MatchString(cfg.Prefix):
 		return nil, fmt.Errorf("prefix %q: must be of letters, digits, `-`, `_` and `.`", cfg.Prefix)
@@ -28,18 +29,50 @@ func options(cfg Config) (*goredis.Options, error) {
 		return nil, fmt.Errorf("timeout %s: must be positive", cfg.Timeout)
 	case cfg.PoolSize <= 0:
 		return nil, fmt.Errorf("pool_size %d: must be positive", cfg.PoolSize)
+	case cfg.Wait < 0:
+		return nil, fmt.Errorf("wait %d: must not be negative", cfg.Wait)
 	}
-	opt, err := parseURL(cfg.URL)
+	opt := &goredis.UniversalOptions{Username: cfg.Username, Password: cfg.Password.Reveal()}
+	byURL, err := locate(opt, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.CA != "" {
-		if err := trust(opt, cfg.CA); err != nil {
-			return nil, err
-		}
+	if opt.TLSConfig, err = secure(cfg, byURL); err != nil {
+		return nil, err
 	}
 	bound(opt, cfg)
 	return opt, nil
+}
+
+// locate fills in which servers to ask, and whether a URL wants TLS.
+func locate(opt *goredis.UniversalOptions, cfg Config) (secure bool, err error) {
+	switch sentinel := cfg.Sentinel.Master != "" || len(cfg.Sentinel.Addresses) > 0; {
+	case sentinel && (cfg.URL != "" || len(cfg.Cluster) > 0) || cfg.URL != "" && len(cfg.Cluster) > 0:
+		return false, errors.New("two of url, sentinel and cluster are set\nkeep the one that you have")
+	case sentinel && (cfg.Sentinel.Master == "" || len(cfg.Sentinel.Addresses) == 0):
+		return false, errors.New("sentinel has no master or no addresses\nset both")
+	case sentinel:
+		opt.MasterName, opt.Addrs = cfg.Sentinel.Master, cfg.Sentinel.Addresses
+		opt.SentinelUsername, opt.SentinelPassword = cfg.Sentinel.Username, cfg.Sentinel.Password.Reveal()
+		return false, nil
+	case len(cfg.Cluster) > 0:
+		opt.IsClusterMode, opt.Addrs = true, cfg.Cluster
+		return false, nil
+	case cfg.URL == "":
+		cfg.URL = defaultURL
+	}
+	one, err := parseURL(cfg.URL)
+	if err != nil {
+		return false, err
+	}
+	opt.Addrs, opt.DB = []string{one.Addr}, one.DB
+	if one.Username != "" || one.Password != "" {
+		if cfg.Username != "" || cfg.Password != "" {
+			return false, errors.New("url has a user or password, and username or password is set, too\nkeep one of them")
+		}
+		opt.Username, opt.Password = one.Username, one.Password
+	}
+	return one.TLSConfig != nil, nil
 }
 
 // parseURL reads the URL. Its errors quote nothing of it: any part may be the password in the wrong place.
@@ -62,25 +95,8 @@ func parseURL(raw string) (*goredis.Options, error) {
 	return opt, nil
 }
 
-// trust makes the certificates in file the only ones that sign Redis' own.
-func trust(opt *goredis.Options, file string) error {
-	if opt.TLSConfig == nil {
-		return errors.New("ca is set, but url is not rediss://\nuse rediss://, or remove ca")
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("read ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("ca %q: has no PEM certificate", file)
-	}
-	opt.TLSConfig.RootCAs = pool
-	return nil
-}
-
 // bound sets what keeps each call short, and the number of connections small.
-func bound(opt *goredis.Options, cfg Config) {
+func bound(opt *goredis.UniversalOptions, cfg Config) {
 	// The context's deadline is the one that counts. The library's own are behind it, as a net: it takes them from a
 	// clock that lags by up to 50ms.
 	opt.ContextTimeoutEnabled = true

@@ -25,24 +25,27 @@ const crowd = 4
 // queue bounds the shared reads that wait. Beyond it reads go alone.
 const queue = 1024
 
+// calm is how long all servers must have answered.
+const calm = 2 * time.Second
+
 // shared sends reads together.
 type shared struct {
-	client   *goredis.Client
+	client   goredis.UniversalClient
 	face     *goredis.AutoPipeliner
 	patience time.Duration
 	underway atomic.Int64 // all reads, shared or not
 }
 
 // share prepares it, with a client of its own: a batch that fails is not repeated as a whole.
-func share(opt *goredis.Options, timeout time.Duration) (*shared, error) {
+func share(opt *goredis.UniversalOptions, timeout time.Duration) (*shared, error) {
 	r := &shared{patience: timeout / 4}
 	own := *opt
 	own.MaxRetries = -1
 	own.ReadTimeout = r.patience + 100*time.Millisecond // see bound
 	own.WriteTimeout = own.ReadTimeout
 	own.PoolSize = 1
-	own.PipelinePoolSize = 1
-	r.client = goredis.NewClient(&own)
+	own.PipelinePoolSize = 1 // each server
+	r.client = connect(&own, func(*goredis.Client) {})
 	batches := goredis.DefaultAutoPipelineOptions()
 	batches.MaxQueuedCommands = queue
 	face, err := r.client.AsyncAutoPipelineWithOptions(batches)
@@ -84,16 +87,25 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 
 // get reads a value, together with others in a crowd.
 func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // whoever has left gets no answer, even where one is quick
+	}
 	left := s.timeout
 	defer s.reads.underway.Add(-1)
-	if s.reads.underway.Add(1) > crowd {
+	if s.reads.underway.Add(1) > crowd && !s.troubled() {
 		value, err := s.reads.get(ctx, key)
 		if err == nil || errors.Is(err, goredis.Nil) {
 			return value, err
 		}
 		left -= s.reads.patience
 	}
-	ctx, cancel := context.WithTimeout(ctx, left)
+	ctx, cancel := context.WithTimeoutCause(ctx, left, errSlow)
 	defer cancel()
 	return s.client.Get(ctx, key).Bytes()
+}
+
+// troubled tells whether a server gave no answer lately. Reads then go alone, past the breaker that knows which one.
+func (s *Store) troubled() bool {
+	last := s.failing.Load()
+	return last != 0 && time.Now().UnixMilli()-last < calm.Milliseconds()
 }

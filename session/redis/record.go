@@ -17,7 +17,7 @@ const head = 8 + len(session.WriteID{})
 
 // TTL returns how long the record lives if nothing touches it, or session.ErrNone.
 func (s *Store) TTL(ctx context.Context, id session.ID) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	// The raw answer: the library's PTTL cannot tell 1 ns from a key without expiry.
 	cmd := goredis.NewIntCmd(ctx, "pttl", s.recordKey(id))
@@ -42,13 +42,14 @@ func (s *Store) Create(ctx context.Context, id session.ID, rec session.Record, e
 
 // Update replaces the version before rec's.
 func (s *Store) Update(ctx context.Context, id session.ID, rec session.Record) error {
-	return s.decide(ctx, "update record", s.scripts.update, []string{s.recordKey(id)},
+	err := s.decideSafely(ctx, "update record", s.scripts.update, []string{s.recordKey(id)},
 		encode(rec), binary.BigEndian.AppendUint64(nil, rec.Version-1), s.channel(), announcement(id, rec.Version))
+	return s.tolerate(ctx, id, err)
 }
 
 // Touch moves the record's expiry to a later time.
 func (s *Store) Touch(ctx context.Context, id session.ID, until time.Time) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	cmd := goredis.NewBoolCmd(ctx, "pexpireat", s.recordKey(id), at(until), "gt")
 	if err := s.client.Process(ctx, once{cmd}); err != nil {
@@ -61,7 +62,7 @@ func (s *Store) Touch(ctx context.Context, id session.ID, until time.Time) (bool
 func (s *Store) End(ctx context.Context, id session.ID, mark time.Duration) (bool, error) {
 	var write session.WriteID
 	rand.Read(write[:]) // never fails
-	answer, err := s.run(ctx, "end session", s.scripts.end, []string{s.recordKey(id), s.endedKey(id)},
+	answer, err := s.runSafely(ctx, "end session", s.scripts.end, []string{s.recordKey(id), s.endedKey(id)},
 		write[:], within(mark), s.channel(), announcement(id, 0))
 	return answer == int64(1), err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -12,15 +13,18 @@ import (
 	"cloakroom/session"
 )
 
-// Store is a session.Store in one Redis. Any number of processes may share it.
+// Store is a session.Store in one Redis, in what sentinels watch, or in a cluster. Any number of processes may share it.
 type Store struct {
-	client   *goredis.Client
+	client   goredis.UniversalClient
 	reads    *shared
 	scripts  scripts
 	prefix   string
 	timeout  time.Duration
-	evicting bool     // Config.InsecureAllowEviction
-	secrets  []string // what no error may contain
+	wait     int
+	log      *slog.Logger
+	failing  *atomic.Int64 // see breaker
+	evicting bool          // Config.InsecureAllowEviction
+	secrets  []string      // what no error may contain
 }
 
 var _ session.Store = (*Store)(nil)
@@ -38,14 +42,20 @@ func New(cfg Config, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare reads: %w", err)
 	}
+	failing := &atomic.Int64{}
 	return &Store{
-		client:   goredis.NewClient(opt),
+		client: connect(opt, func(c *goredis.Client) {
+			c.AddHook(&guard{client: c, breaker: newBreaker(failing)})
+		}),
 		reads:    reads,
 		scripts:  newScripts(),
 		prefix:   cfg.Prefix,
 		timeout:  cfg.Timeout,
+		wait:     cfg.Wait,
+		log:      log,
+		failing:  failing,
 		evicting: cfg.InsecureAllowEviction,
-		secrets:  forbidden(opt.Password),
+		secrets:  append(forbidden(opt.Password), forbidden(opt.SentinelPassword)...),
 	}, nil
 }
 
@@ -58,9 +68,14 @@ func (s *Store) Close() error {
 	return s.outage("close", err)
 }
 
+// bounded is the time that one call has, dials and repeats included.
+func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, s.timeout, errSlow)
+}
+
 // run runs a script within the deadline of one command. what says in a few words what the caller is doing.
 func (s *Store) run(ctx context.Context, what string, script *goredis.Script, keys []string, args ...any) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	answer, err := script.Run(ctx, s.client, keys, args...).Result()
 	if err != nil {

@@ -21,5 +21,6 @@
 // can wait for, and `until` before a line repeats it, while time passes, until the answer comes; it fails if that is
 // earlier than the last `short` ends. So nothing depends on how fast the machine is.
 //
-// The package also starts what tests of stores need: a real redis-server ([StartRedis]) and a proxy that loses answers ([StartLossy]).
+// The package also starts what tests of stores need: a real redis-server ([StartRedis]), a primary with replicas and sentinels ([StartSentinel]), a cluster
+// ([StartCluster]), and a proxy that loses answers ([StartLossy]).
 package storetest

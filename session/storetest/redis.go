@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 )
 
 // Redis is a real redis-server of one test's own, empty and without persistence. It ends with the test.
@@ -21,6 +23,10 @@ type Redis struct {
 
 	cmd  *exec.Cmd
 	once sync.Once
+	bus  string // its port for the other nodes of a cluster
+
+	mu    sync.Mutex
+	admin *goredis.Client
 }
 
 // StartRedis starts a redis-server on a free port. args are further arguments, as on its command line; they win over ours.
@@ -31,10 +37,19 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 	if err != nil {
 		t.Fatal("no redis-server on PATH; install it: apt-get install -y --no-install-recommends redis-server redis-tools")
 	}
-	// A port that is free now may be taken a moment later.
-	for range 5 {
+	return start(t, "Ready to accept connections", func(host, port string) *exec.Cmd {
+		base := []string{"--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no"}
+		return exec.Command(path, append(base, args...)...)
+	})
+}
+
+// start starts a server on a free port, and returns when its log says that it serves.
+func start(t testing.TB, serves string, command func(host, port string) *exec.Cmd) *Redis {
+	t.Helper()
+	var err error
+	for range 5 { // a port that is free now may be taken a moment later
 		var r *Redis
-		if r, err = start(path, t.TempDir(), args); err == nil {
+		if r, err = startOnce(serves, command); err == nil {
 			t.Cleanup(r.Stop)
 			return r
 		}
@@ -43,14 +58,12 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 	return nil
 }
 
-// start starts one and returns when it serves.
-func start(path, dir string, args []string) (*Redis, error) {
+func startOnce(serves string, command func(host, port string) *exec.Cmd) (*Redis, error) {
 	host, port, err := free()
 	if err != nil {
 		return nil, err
 	}
-	base := []string{"--bind", host, "--port", port, "--dir", dir, "--save", "", "--appendonly", "no"}
-	cmd := exec.Command(path, append(base, args...)...)
+	cmd := command(host, port)
 	cmd.SysProcAttr = dieWithTest()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -60,7 +73,7 @@ func start(path, dir string, args []string) (*Redis, error) {
 		return nil, err
 	}
 	r := &Redis{Addr: net.JoinHostPort(host, port), cmd: cmd}
-	if err := ready(out); err != nil {
+	if err := ready(out, serves); err != nil {
 		r.Stop()
 		return nil, err
 	}
@@ -78,14 +91,14 @@ func free() (host, port string, err error) {
 }
 
 // ready waits until the server's log says that it serves, and goes on reading so that the server never blocks on it.
-func ready(log io.Reader) error {
+func ready(log io.Reader, serves string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	said := make(chan error, 1)
 	go func() { // ends when the server does: Stop closes the pipe
 		var lines []string
 		for in := bufio.NewScanner(log); in.Scan(); {
-			if strings.Contains(in.Text(), "Ready to accept connections") {
+			if strings.Contains(in.Text(), serves) {
 				said <- nil
 				_, _ = io.Copy(io.Discard, log)
 				return
