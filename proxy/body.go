@@ -58,7 +58,7 @@ type requestBody struct {
 // when it has what it needs.
 func (b *requestBody) Read(p []byte) (int, error) {
 	conf := &b.x.route.Config
-	if !b.x.awaitBody(time.Now().Add(conf.Idle)) {
+	if !b.x.awaitBody(time.Now().Add(conf.Idle)) || b.x.ended() {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	b.x.patience(conf.Idle + conf.Timeout)
@@ -88,7 +88,7 @@ func (b *requestBody) Close() error { return nil }
 // patience says how long the upstream may take from now on. Once it has answered, its body has deadlines of its own.
 func (x *exchange) patience(d time.Duration) {
 	if !x.answered.Load() {
-		x.watch.Reset(d)
+		x.bound(d)
 	}
 }
 
@@ -117,8 +117,12 @@ func (x *exchange) setReadDeadline(t time.Time) bool {
 // end marks that nothing of the client may be touched any more.
 func (x *exchange) end() {
 	x.ending.Lock()
-	defer x.ending.Unlock()
 	x.over = true
+	untrack := x.untrack
+	x.ending.Unlock()
+	if untrack != nil {
+		untrack()
+	}
 }
 
 // overdue reports whether a read of the client's body has missed its deadline. Clocks may differ by a little.
@@ -151,10 +155,13 @@ type responseBody struct {
 // Read waits for the upstream as long as idle, and gives the client as long to take what came.
 func (b *responseBody) Read(p []byte) (int, error) {
 	idle := b.x.route.Config.Idle
-	b.x.watch.Reset(idle)
+	b.x.bound(idle)
 	n, err := b.body.Read(p)
 	if n > 0 {
 		b.x.client.SetWriteDeadline(time.Now().Add(idle))
+		if b.x.ended() {
+			n, err = 0, context.Cause(b.x) // ended meanwhile: its deadline must not be moved on
+		}
 	}
 	b.left -= int64(n)
 	if b.limited && b.left < 0 {
@@ -169,7 +176,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 // Close ends the wait. Trailers do not cross: nobody has looked at them when the answer is let out, and a browser's
 // scripts cannot read them.
 func (b *responseBody) Close() error {
-	b.x.watch.Stop()
+	b.x.unbound()
 	err := b.body.Close()
 	b.res.Trailer = nil
 	return err
@@ -178,7 +185,7 @@ func (b *responseBody) Close() error {
 // brokeOff records why an answer ends half-way. The client sees its connection end.
 func (x *exchange) brokeOff(err error) {
 	err = x.verdict(err)
-	if errors.Is(err, ErrClientGone) {
+	if errors.Is(err, ErrClientGone) || errors.Is(err, ErrEnded) {
 		return // not an error
 	}
 	x.route.deps.Log.LogAttrs(context.WithoutCancel(x.in.Context()), slog.LevelWarn, "answer broke off",

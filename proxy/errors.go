@@ -27,7 +27,7 @@ var (
 )
 
 // verdicts are the errors that end an exchange from our side, by cancelling its context with a cause.
-var verdicts = []error{ErrUpstreamTimeout, ErrResponseTooLarge, ErrBodyTooLarge, ErrBodyTimeout, ErrBadRequest, ErrClientGone}
+var verdicts = []error{ErrUpstreamTimeout, ErrResponseTooLarge, ErrBodyTooLarge, ErrBodyTimeout, ErrBadRequest, ErrClientGone, ErrEnded}
 
 // verdict says what a failed exchange comes down to. Who ended it counts before what the transport saw of it.
 func (x *exchange) verdict(err error) error {
@@ -37,7 +37,7 @@ func (x *exchange) verdict(err error) error {
 			return cause
 		}
 	}
-	for _, own := range []error{ErrUpstream, ErrResponseTooLarge, ErrUpgradeRefused, ErrBadRequest} {
+	for _, own := range []error{ErrUpstream, ErrResponseTooLarge, ErrUpgradeRefused, ErrBadRequest, ErrStreamRefused} {
 		if errors.Is(err, own) {
 			return err
 		}

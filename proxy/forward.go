@@ -28,11 +28,16 @@ type exchange struct {
 	replay  []byte // the body, where it is kept to be sent again
 	client  *http.ResponseController
 
-	watch    *time.Timer  // ends the exchange when the upstream is silent for too long
+	start    time.Time
+	watch    *time.Timer  // ends the exchange when the upstream is silent for too long, see stream.go
+	due      atomic.Int64 // when that is, in nanoseconds after start
 	answered atomic.Bool  // the upstream's headers are here
 	readBy   atomic.Int64 // when the read of the client's body that is under way must end, in Unix nanoseconds; 0: none is
-	ending   sync.Mutex   // guards over
+	ending   sync.Mutex   // guards all below
 	over     bool         // Forward has returned, see setReadDeadline
+	tracked  bool
+	untrack  func()
+	socket   *socket // set by a 101
 
 	values [10]string // of the headers that outgoing sets
 	used   int
@@ -64,12 +69,23 @@ func (rt *Route) Forward(w http.ResponseWriter, r *http.Request, c Caller) {
 	x.Context, x.cancel = context.WithCancelCause(r.Context())
 	defer x.cancel(nil)
 	defer x.end()
-	x.watch = time.AfterFunc(rt.Config.Timeout, x.late)
-	defer x.watch.Stop()
+	x.start = time.Now()
+	x.due.Store(int64(rt.Config.Timeout))
+	x.ending.Lock() // the timer's own goroutine looks for it, too
+	x.watch = time.AfterFunc(min(rt.Config.Timeout, longAfter), x.late)
+	x.ending.Unlock()
+	defer x.unbound()
+	if err := x.begin(); err != nil {
+		x.refuse(err)
+		return
+	}
 	out := r.WithContext(x)
 	if err := x.prepareBody(out); err != nil {
 		x.refuse(x.verdict(err))
 		return
+	}
+	if x.upgrade {
+		w = hijacker{w, x}
 	}
 	rt.proxy.ServeHTTP(w, out)
 }
@@ -103,12 +119,9 @@ func (x *exchange) lastHop() bool {
 	return err == nil && n == 0
 }
 
-// late ends an exchange whose upstream was silent for too long.
-func (x *exchange) late() { x.cancel(ErrUpstreamTimeout) }
-
 // refuse ends an exchange that has no answer yet.
 func (x *exchange) refuse(err error) {
-	if x.in.ProtoMajor == 1 && (x.in.ContentLength != 0 || x.upgrade || errors.Is(err, ErrUpgradeRefused)) {
+	if x.in.ProtoMajor == 1 && (x.in.ContentLength != 0 || x.upgrade || errors.Is(err, ErrUpgradeRefused) || errors.Is(err, ErrEnded)) {
 		x.w.Header().Set("Connection", "close") // what is left of a body, or of another protocol, must not be read as a request
 	}
 	x.route.deps.OnError(x.w, x.in, err)
@@ -143,7 +156,7 @@ func newReverseProxy(rt *Route) *httputil.ReverseProxy {
 // accept decides on the upstream's headers, and takes over the body.
 func (x *exchange) accept(res *http.Response) error {
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		x.watch.Stop()
+		x.unbound()
 		if err := x.switched(res.Header); err != nil {
 			return err
 		}
@@ -151,7 +164,7 @@ func (x *exchange) accept(res *http.Response) error {
 			return err
 		}
 		res.Header["Connection"], res.Header["Upgrade"] = []string{"Upgrade"}, []string{webSocket}
-		return nil
+		return x.connect(res)
 	}
 	limit := int64(x.route.Config.Response.MaxBody)
 	if limit > 0 && res.ContentLength > limit && x.in.Method != http.MethodHead {
@@ -159,6 +172,11 @@ func (x *exchange) accept(res *http.Response) error {
 	}
 	if err := x.incoming(res); err != nil {
 		return fmt.Errorf("%w: %w", ErrUpstream, err)
+	}
+	if isEventStream(res.Header) {
+		if err := x.track(Events); err != nil {
+			return err
+		}
 	}
 	res.Trailer = nil
 	res.Body = &responseBody{x: x, res: res, body: res.Body, left: limit, limited: limit > 0}

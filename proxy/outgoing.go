@@ -16,6 +16,8 @@ type Caller struct {
 	// Renew gets a newer token after the upstream refused Bearer with 401. It is called at most once a request, and only where
 	// the request can be sent again: without a body, or with a small one of known length. nil: the 401 stands.
 	Renew func(ctx context.Context) (bearer string, ok bool)
+	// Track is told of streams, and may end them, see [Tracker]. nil: nobody ends them.
+	Track Tracker
 	// ClientIP is the address of the client; the zero Addr if unknown.
 	ClientIP netip.Addr
 	// Proto and Host are our public origin: https and app.example.com, with its port if it is not the scheme's own.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -21,7 +22,7 @@ type pools struct{ requests, streams *http.Transport }
 
 // transport chooses the pool for a request. A client that lies about what it wants waits with others of its kind, no more.
 func (x *exchange) transport() http.RoundTripper {
-	if x.upgrade || hasToken(x.in.Header["Accept"], "text/event-stream") {
+	if x.upgrade || hasToken(x.in.Header["Accept"], eventStream) {
 		return x.route.streams
 	}
 	return x.route.requests
@@ -89,9 +90,9 @@ func (x *exchange) secondTry(out *http.Request, refused *http.Response) (*http.R
 	if x.caller.Renew == nil || x.caller.Bearer == "" || (out.Body != nil && x.replay == nil) {
 		return refused, nil
 	}
-	x.watch.Stop() // what now takes time is the provider, who has a timeout of its own
+	x.bound(math.MaxInt32 * time.Second) // what now takes time is the provider, who has a timeout of its own
 	bearer, ok := x.caller.Renew(x)
-	x.watch.Reset(x.route.Config.Timeout)
+	x.bound(x.route.Config.Timeout)
 	if !ok || bearer == "" {
 		return refused, nil
 	}

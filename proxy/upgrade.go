@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -11,7 +13,7 @@ import (
 // nobody checks paths and headers any more. Whether the handshake comes from our own origin is decided before Forward.
 //
 // An upstream that does not agree answers like to any request. Timeouts and size limits end with the handshake; a socket lives
-// until one side closes it or the request's context ends.
+// until one side closes it, the request's context ends, or Caller.Track's ending does, with a close frame (socket.go).
 
 const webSocket = "websocket"
 
@@ -40,6 +42,20 @@ func (x *exchange) switched(h http.Header) error {
 		return fmt.Errorf("%w: switched to a protocol that nobody asked for", ErrUpstream)
 	}
 	return nil
+}
+
+// connect puts what knows about frames between the two sides.
+func (x *exchange) connect(res *http.Response) error {
+	upstream, ok := res.Body.(io.ReadWriteCloser)
+	if !ok {
+		return fmt.Errorf("%w: switched over a connection that cannot be written to", ErrUpstream)
+	}
+	s := &socket{upstream: upstream}
+	res.Body = s
+	x.ending.Lock()
+	defer x.ending.Unlock()
+	x.socket = s
+	return context.Cause(x) // ended a moment ago, when there was no socket yet
 }
 
 // hasToken reports whether a comma-separated header has a token.
