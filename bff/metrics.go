@@ -21,6 +21,7 @@ type metrics struct {
 	endings   *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	refreshes *prometheus.CounterVec
+	flushes   prometheus.Counter
 	store     prometheus.Counter
 	providers *prometheus.CounterVec
 }
@@ -42,14 +43,27 @@ func newMetrics(version string) *metrics {
 		endings:   counter("sessions_ended_total", "Sessions ended by this process, by reason.", "reason"),
 		refused:   counter("sign_ins_refused_total", "Sign-ins refused at the callback, by reason.", "reason"),
 		refreshes: counter("refreshes_total", "Refreshes of access tokens, by result.", "result"),
+		flushes:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "copies_flushed_total", Help: "Times that announcements were lost, and with them the trust in all copies of sessions."}),
 		store:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "store_errors_total", Help: "Requests that the session store failed."}),
 		providers: counter("provider_errors_total", "Failed calls to a provider, by kind.", "provider", "kind"),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.store, m.providers, info,
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// watchCopies adds a gauge that asks trusted when it is read.
+func (m *metrics) watchCopies(trusted func() bool) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "cloakroom", Name: "copies_trusted", Help: "1 while signed-in requests are served without asking the session store.",
+	}, func() float64 {
+		if trusted() {
+			return 1
+		}
+		return 0
+	}))
 }
 
 // count is called once for every request, when it is answered.
@@ -69,6 +83,7 @@ func (m *metrics) sessionStarted()             { m.started.Inc() }
 func (m *metrics) sessionEnded(reason string)  { m.endings.WithLabelValues(reason).Inc() }
 func (m *metrics) signInRefused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 func (m *metrics) refreshed(result string)     { m.refreshes.WithLabelValues(result).Inc() }
+func (m *metrics) copiesFlushed()              { m.flushes.Inc() }
 func (m *metrics) storeError()                 { m.store.Inc() }
 func (m *metrics) providerError(name, kind string) {
 	m.providers.WithLabelValues(name, kind).Inc()

@@ -46,6 +46,7 @@ func (s *Server) serve(ctx context.Context, stop <-chan struct{}, public, admin 
 	for _, p := range s.providers {
 		wg.Go(func() { p.Run(background) })
 	}
+	wg.Go(func() { s.sessions.Watch(background) })
 	failed := make(chan error, 2)
 	start := func(name string, srv *http.Server, l net.Listener) {
 		s.log.Info("listening", "listener", name, "address", l.Addr().String())

@@ -125,6 +125,7 @@ func (s *Server) wireSessions() error {
 		s.store = st
 	}
 	s.revoker = newRevoker(s.log, s.revoke)
+	s.metrics.watchCopies(func() bool { return s.sessions.CopiesTrusted() })
 	return s.wireManager()
 }
 
@@ -134,6 +135,7 @@ func (s *Server) wireManager() (err error) {
 		Refresh: s.refresh, RefreshTimeout: s.longestProviderTimeout(), Log: s.log, Now: s.now,
 		InsecureCookies: s.cfg.Server.InsecureLocalhostCookies,
 		Started:         s.metrics.sessionStarted, Ended: s.ended, Orphaned: s.revoker.add, Refreshed: s.metrics.refreshed,
+		Flushed: s.metrics.copiesFlushed,
 	})
 	if err != nil {
 		return fmt.Errorf("session: %w", err)

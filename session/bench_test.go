@@ -60,7 +60,7 @@ func BenchmarkFromRequest(b *testing.B) {
 	b.Run("no copy", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			m.copies.drop(s.ID())
+			m.copies.hear(s.ID(), 0)
 			if _, err := m.FromRequest(r); err != nil {
 				b.Fatal(err)
 			}

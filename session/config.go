@@ -22,6 +22,9 @@ type Config struct {
 	Secrets []secret.String `yaml:"secrets" required:"true" example:"[\"${file:/run/secrets/session}\"]"`
 	// MaxSize bounds the tokens and claims of one session; a larger sign-in is refused. Between 4KiB and 1MiB.
 	MaxSize units.Base2Bytes `yaml:"max_size" default:"64KiB"`
+	// Staleness is how long after its announcements last proved alive the store may be taken at its word: a signed-in request then asks
+	// it nothing. An end is heard within milliseconds, and at worst after this long. 0 asks the store for each request; else between 100ms and 1m.
+	Staleness time.Duration `yaml:"staleness" default:"2s"`
 	// Cookie is the session cookie. It is always Secure, HttpOnly, Path=/ and without Domain.
 	Cookie CookieConfig `yaml:"cookie"`
 }

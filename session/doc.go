@@ -8,9 +8,9 @@
 //
 // # Reading
 //
-// [Manager.FromRequest] turns a request into a [*Session] with one read of the store. An opened
-// session is kept, bounded in number and bytes, and used again only when the store just answered the
-// very same sealed bytes: what is saved is decrypting and decoding, never the question. A
+// [Manager.FromRequest] turns a request into a [*Session]. Opened sessions are kept as copies, bounded in number and bytes. While
+// [Manager.Watch] listens and what it hears proves alive, a copy serves without a question to the store; otherwise the store is asked once, and a copy of the same
+// bytes saves decrypting and decoding (copies.go says what makes a copy trustworthy, watch.go what makes the proof). A
 // *Session that was handed out is never changed; a write makes a new one.
 //
 // # Writing

@@ -50,9 +50,10 @@ func (m *Manager) end(ctx context.Context, id ID, s *Session, reason string) (ex
 	defer cancel()
 	existed, err = m.store.End(ctx, id, endedMark)
 	if err != nil {
+		m.copies.doubt(id)
 		return false, fmt.Errorf("end session: %w", err)
 	}
-	m.copies.drop(id)
+	m.gone(id)
 	if s != nil {
 		m.leave(ctx, s)
 	}

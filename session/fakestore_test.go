@@ -15,6 +15,7 @@ type fakeStore struct {
 	indexes map[IndexKey]*fakeIndex
 	locks   map[ID]fakeLock
 	claims  map[string]WriteID
+	ears    map[*fakeEar]struct{}
 	ops     []string // every call, in order
 	// before runs before each call, without the store's lock; its error is the call's. after runs when the call has taken effect.
 	before, after func(op string) error
@@ -45,7 +46,7 @@ type fakeLock struct {
 func newFakeStore() *fakeStore {
 	return &fakeStore{
 		mu: new(sync.Mutex), records: map[ID]kept{}, marks: map[ID]time.Time{}, indexes: map[IndexKey]*fakeIndex{},
-		locks: map[ID]fakeLock{}, claims: map[string]WriteID{},
+		locks: map[ID]fakeLock{}, claims: map[string]WriteID{}, ears: map[*fakeEar]struct{}{},
 	}
 }
 
@@ -116,6 +117,21 @@ func (f *fakeStore) Read(ctx context.Context, id ID) (Record, error) {
 	return k.rec, err
 }
 
+func (f *fakeStore) ReadTTL(ctx context.Context, id ID) (Record, time.Duration, error) {
+	leave, err := f.enter(ctx, "read")
+	if err != nil {
+		return Record{}, 0, err
+	}
+	k, err := f.get(id)
+	leave()
+	if f.after != nil {
+		if err := f.after("read"); err != nil {
+			return Record{}, 0, err
+		}
+	}
+	return k.rec, time.Until(k.expires), err
+}
+
 func (f *fakeStore) TTL(ctx context.Context, id ID) (time.Duration, error) {
 	leave, err := f.enter(ctx, "ttl")
 	if err != nil {
@@ -142,6 +158,7 @@ func (f *fakeStore) Create(ctx context.Context, id ID, rec Record, expires time.
 		return ErrConflict
 	}
 	f.records[id] = kept{rec, expires}
+	f.announce(id, rec.Version)
 	return nil
 }
 
@@ -162,6 +179,7 @@ func (f *fakeStore) Update(ctx context.Context, id ID, rec Record) error {
 	}
 	k.rec = rec
 	f.records[id] = k
+	f.announce(id, rec.Version)
 	if f.after != nil {
 		return f.after("update")
 	}
@@ -192,6 +210,7 @@ func (f *fakeStore) End(ctx context.Context, id ID, mark time.Duration) (bool, e
 	_, err = f.get(id)
 	delete(f.records, id)
 	f.marks[id] = time.Now().Add(mark)
+	f.announce(id, 0)
 	return err == nil, nil
 }
 

@@ -48,6 +48,13 @@ type Deps struct {
 	Orphaned func(s *Session)
 	// Started counts sessions.
 	Started func()
+	// Gone is called for each session that this process learns is over: announced, ended here, or not found any more. It may be called more than once
+	// for one, and must not block.
+	Gone func(id ID)
+	// Resubscribed is called when announcements are heard, at first and again: what ended in between was not. It must not block.
+	Resubscribed func()
+	// Flushed counts how often announcements were lost, and with them the trust in every copy.
+	Flushed func()
 	// Refreshed counts refreshes by what came of them, one of the Refresh… constants.
 	Refreshed func(result string)
 }
@@ -78,7 +85,7 @@ func New(cfg Config, st Store, d Deps) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	copies, err := newCopies(maxCopies, maxCopiesSize)
+	copies, err := newCopies(maxCopies, maxCopiesSize, cfg.Staleness, d.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +97,7 @@ func New(cfg Config, st Store, d Deps) (*Manager, error) {
 		cfg: cfg, deps: d, store: st, log: d.Log, now: d.Now, seal: seal, copies: copies, pauses: pauses,
 		cookie: newCookie(cfg.Cookie, d.InsecureCookies), flights: newFlights(),
 	}
-	m.writer = newWriter(&adapter{store: st, seal: seal, idle: cfg.IdleTimeout, now: d.Now, unreadable: m.unreadable}, cfg.Lifetime)
+	m.writer = newWriter(&adapter{store: st, wrote: copies.hear, seal: seal, idle: cfg.IdleTimeout, now: d.Now, unreadable: m.unreadable}, cfg.Lifetime)
 	return m, nil
 }
 
@@ -100,6 +107,8 @@ func check(cfg Config, d Deps) error {
 		return errors.New("session: no secret")
 	case cfg.IdleTimeout <= 0 || cfg.Lifetime <= 0:
 		return errors.New("session: idle timeout and lifetime must be positive")
+	case cfg.Staleness < 0 || cfg.Staleness > maxStaleness:
+		return errors.New("session: staleness is not between 0 and 1m")
 	case cfg.Cookie.Name == "":
 		return errors.New("session: cookie has no name")
 	case d.Refresh == nil:
@@ -132,110 +141,19 @@ func (d Deps) withDefaults() Deps {
 	if d.Started == nil {
 		d.Started = func() {}
 	}
+	if d.Gone == nil {
+		d.Gone = func(ID) {}
+	}
+	if d.Resubscribed == nil {
+		d.Resubscribed = func() {}
+	}
+	if d.Flushed == nil {
+		d.Flushed = func() {}
+	}
 	if d.Refreshed == nil {
 		d.Refreshed = func(string) {}
 	}
 	return d
-}
-
-// FromRequest returns the session of a request, for one read of the store, and counts the request as use: the idle timeout starts anew.
-//
-// ErrNone if there is none: no cookie, an unknown, ended or expired session, one that this server's secrets do not open. ErrTwoCookies
-// if there are several. Any other error is an outage.
-func (m *Manager) FromRequest(r *http.Request) (*Session, error) {
-	o, err := m.find(r)
-	if err != nil {
-		return nil, err
-	}
-	if m.touch(r.Context(), o) {
-		return o.session, nil
-	}
-	// The store moved nothing: another replica was first, or the session has just gone.
-	if o, err = m.find(r); err != nil {
-		return nil, err
-	}
-	return o.session, nil
-}
-
-// CookieIDs names the sessions whose tickets a request carries, without asking the store: they may be over. Several mean that
-// somebody planted one.
-func (m *Manager) CookieIDs(r *http.Request) (ids []ID) {
-	for ticket := range m.cookie.all(r.Header) {
-		if _, id, ok := parseTicket(ticket); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// Peek is FromRequest without counting as use.
-func (m *Manager) Peek(r *http.Request) (*Session, error) {
-	o, err := m.find(r)
-	if err != nil {
-		return nil, err
-	}
-	return o.session, nil
-}
-
-func (m *Manager) find(r *http.Request) (*opened, error) {
-	ticket, err := m.cookie.read(r.Header)
-	if err != nil {
-		return nil, err
-	}
-	key, id, ok := parseTicket(ticket)
-	if !ok {
-		return nil, ErrNone
-	}
-	rec, err := m.store.Read(r.Context(), id)
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrCorrupt):
-		m.unreadable(id, errDamaged)
-		return nil, ErrNone
-	case errors.Is(err, ErrNone):
-		m.copies.drop(id)
-		return nil, ErrNone
-	default:
-		return nil, fmt.Errorf("read session: %w", err)
-	}
-	o := m.copies.get(id, rec)
-	if o == nil {
-		s, err := m.open(key, id, rec)
-		if err != nil {
-			m.unreadable(id, err)
-			return nil, ErrNone
-		}
-		s.ticket = ticket
-		o = m.copies.put(id, rec, s)
-	}
-	if !m.now().Before(o.session.Deadline) {
-		return nil, ErrNone
-	}
-	return o, nil
-}
-
-// open turns a record into a session without its ticket.
-func (m *Manager) open(key ticketKey, id ID, rec Record) (*Session, error) {
-	content, deadline, err := m.seal.open(key, id, rec.Version, rec.Sealed)
-	if err != nil {
-		return nil, err
-	}
-	s, err := decode(content)
-	if err != nil {
-		return nil, err
-	}
-	s.id, s.version, s.Deadline = id, rec.Version, deadline
-	return s, nil
-}
-
-// unreadable is the alarm for something sealed that does not open. It is never deleted, and the cookie stays: during a rolling
-// restart another replica may know a secret or a format that we do not.
-func (m *Manager) unreadable(id ID, err error) {
-	var why unreadable
-	if !errors.As(err, &why) {
-		why = errForged
-	}
-	m.log.Warn("sealed session does not open", "event", "session_unreadable", "reason", string(why), "session", id.Short())
 }
 
 // ClearCookie takes the ticket from the browser. It ends no session.
@@ -273,6 +191,9 @@ func (m *Manager) SealKey(info string) [][]byte {
 
 // Check reports whether the store can serve.
 func (m *Manager) Check(ctx context.Context) error { return m.store.Check(ctx) }
+
+// CopiesTrusted reports whether signed-in requests are served without asking the store.
+func (m *Manager) CopiesTrusted() bool { return m.copies.proven(m.now()) }
 
 // Close waits until the refreshes under way are written, and starts no others. The store is the caller's to close, afterwards.
 func (m *Manager) Close(ctx context.Context) error { return m.flights.close(ctx) }

@@ -283,7 +283,7 @@ func TestTouchSurvivesAnOutage(t *testing.T) {
 
 // Copies are bounded in number and in bytes, and count their bytes right.
 func TestCopiesAreBounded(t *testing.T) {
-	c, err := newCopies(3, 100)
+	c, err := newCopies(3, 100, 0, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestCopiesAreBounded(t *testing.T) {
 	if c.lru.Len() != 1 || c.size != 90 {
 		t.Errorf("%d copies of %d bytes, want 1 of 90", c.lru.Len(), c.size)
 	}
-	c.drop("e")
+	c.hear("e", 0)
 	if c.size != 0 {
 		t.Errorf("size when empty = %d", c.size)
 	}

@@ -115,6 +115,7 @@ type adapter struct {
 	idle       time.Duration
 	now        func() time.Time
 	unreadable func(ID, error)
+	wrote      func(ID, uint64) // hears of every version that this process wrote, before it is announced
 }
 
 // FindCtx implements scs.CtxStore. A session that does not open is not found, and its finding an alarm.
@@ -163,7 +164,9 @@ func (a *adapter) CommitCtx(ctx context.Context, ticket string, b []byte, deadli
 	}
 	rec := Record{Version: f.version + 1, Write: f.write, Sealed: sealed}
 	if f.version > 0 {
-		return a.store.Update(ctx, id, rec)
+		err := a.store.Update(ctx, id, rec)
+		a.wrote(id, rec.Version) // after an error, too: it may have been written all the same
+		return err
 	}
 	return a.store.Create(ctx, id, rec, earlier(a.now().Add(a.idle), deadline))
 }

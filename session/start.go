@@ -42,14 +42,16 @@ func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session, 
 		return err
 	}
 	created, err := m.writer.commit(writing, s, newWriteID())
-	if err == nil && m.now().Sub(s.Created) > signInTime {
-		err = m.undo(ctx, s, errors.New("sign-in was interrupted for too long"))
-	}
-	if err == nil {
-		err = m.makeRoom(ctx, s, over)
-	}
-	if err != nil {
+	switch {
+	case err == nil && m.now().Sub(s.Created) > signInTime:
+		return m.undo(ctx, s, errors.New("sign-in was interrupted for too long"))
+	case err != nil && (decided(err) || errors.Is(err, ErrFull)): // there is no session
 		m.leave(settled(ctx), s)
+		return err
+	case err != nil: // there may be one
+		return m.undo(ctx, s, err)
+	}
+	if err := m.makeRoom(ctx, s, over); err != nil {
 		return err
 	}
 	s.version = created.version
@@ -58,12 +60,16 @@ func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session, 
 	return nil
 }
 
-// undo ends a session that no browser has a ticket of, and returns why, with what went wrong in doing so.
+// undo ends a session that no browser has a ticket of, and returns why, with what went wrong in doing so. Where the end cannot be written, the
+// index entries stay: if there is a session after all, a logout finds it.
 func (m *Manager) undo(ctx context.Context, s *Session, why error) error {
 	ctx, cancel := context.WithTimeout(settled(ctx), endTime)
 	defer cancel()
-	_, err := m.store.End(ctx, s.id, endedMark)
-	return errors.Join(why, err)
+	if _, err := m.store.End(ctx, s.id, endedMark); err != nil {
+		return errors.Join(why, err)
+	}
+	m.leave(ctx, s)
+	return why
 }
 
 // fits holds a session to the bound.

@@ -75,6 +75,8 @@ type Limit struct {
 type Store interface {
 	// Read returns the record, or ErrNone.
 	Read(ctx context.Context, id ID) (Record, error)
+	// ReadTTL is Read and TTL in one round trip. A record that goes between the two is read with no time left.
+	ReadTTL(ctx context.Context, id ID) (Record, time.Duration, error)
 	// TTL returns how long the record lives if nothing touches it, or ErrNone.
 	TTL(ctx context.Context, id ID) (time.Duration, error)
 	// TTLs is TTL for many records, in as few round trips as there can be: one answer for each id, zero where no record is. It is the one method that
@@ -115,8 +117,34 @@ type Store interface {
 	// Claim takes a name for owner, once for all; the name is remembered for keep. It answers true to the first owner, and to that owner again.
 	Claim(ctx context.Context, name string, owner WriteID, keep time.Duration) (bool, error)
 
+	// Listen begins to hear what Create, Update and End announce, from before it returns. ctx bounds the beginning only. The caller closes
+	// the Listener before the store.
+	Listen(ctx context.Context) (Listener, error)
+
 	// Check reports whether the store can serve: reachable, and set up so that it loses nothing.
 	Check(ctx context.Context) error
 	// Close releases the store's connections. The store is not usable afterwards.
 	Close() error
+}
+
+// Listener hears the writes of every process. It never drops one and goes on: what it cannot hear for certain ends it with an error. Ping
+// and Receive may be called at the same time, each by one goroutine.
+type Listener interface {
+	// Ping asks for a Pong with this payload, which is not empty and not repeated. The Pong comes after every
+	// write that took place before Ping was called, whatever server it was on.
+	Ping(ctx context.Context, payload string) error
+	// Receive waits for what is next. After an error nothing more is heard: make a new Listener.
+	Receive(ctx context.Context) (Event, error)
+	// Close ends it, and a Receive that waits.
+	Close() error
+}
+
+// Event is what a Listener heard: a write, or where Pong is not empty, the answer to a Ping.
+type Event struct {
+	// ID and Version are the session that was written and its version now; 0 means that it ended. The same write may be heard more than once, also
+	// later than a newer one: by the first time all that matters has been heard.
+	ID      ID
+	Version uint64
+	// Pong is the payload of an answered Ping.
+	Pong string
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -14,15 +15,19 @@ func touchEvery(idle time.Duration) time.Duration { return min(time.Minute, idle
 // An outage is not reported: the session was just read, and the next request tries again.
 func (m *Manager) touch(ctx context.Context, o *opened) bool {
 	now := m.now()
-	previous, due := o.claimTouch(now, touchEvery(m.cfg.IdleTimeout))
+	previous, due := o.use.claimTouch(now, touchEvery(m.cfg.IdleTimeout))
 	if !due {
 		return true
 	}
-	moved, err := m.store.Touch(ctx, o.session.id, m.idleEnd(o.session, now))
+	end := m.idleEnd(o.session, now)
+	moved, err := m.store.Touch(ctx, o.session.id, end)
 	if err != nil {
-		o.touched.CompareAndSwap(now.UnixMilli(), previous)
+		o.use.touched.CompareAndSwap(now.UnixMilli(), previous)
 		m.log.Debug("idle timeout not moved", "session", o.session.id.Short(), "error", err)
 		return true
+	}
+	if moved {
+		o.use.until(m.askAgain(now, end.Sub(now)))
 	}
 	return moved
 }
@@ -34,11 +39,14 @@ func (m *Manager) idleEnd(s *Session, now time.Time) time.Time {
 
 // KeepAlive moves the idle timeout at once. ErrNone if the session is gone.
 func (m *Manager) KeepAlive(ctx context.Context, s *Session) error {
-	moved, err := m.store.Touch(ctx, s.id, m.idleEnd(s, m.now()))
+	now := m.now()
+	end := m.idleEnd(s, now)
+	moved, err := m.store.Touch(ctx, s.id, end)
 	if err != nil {
 		return fmt.Errorf("move idle timeout: %w", err)
 	}
 	if moved {
+		m.copies.extend(s.id, m.askAgain(now, end.Sub(now)))
 		return nil
 	}
 	_, err = m.IdleLeft(ctx, s) // already later, or gone
@@ -48,6 +56,9 @@ func (m *Manager) KeepAlive(ctx context.Context, s *Session) error {
 // IdleLeft is how long s lives if nothing touches it, without touching it. ErrNone if it is gone.
 func (m *Manager) IdleLeft(ctx context.Context, s *Session) (time.Duration, error) {
 	ttl, err := m.store.TTL(ctx, s.id)
+	if errors.Is(err, ErrNone) {
+		m.gone(s.id)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("read session's expiry: %w", err)
 	}

@@ -22,6 +22,9 @@ const maxPerUser = 1000
 // maxLifetime is how long browsers keep a cookie at most (RFC 6265bis, section 5.5).
 const maxLifetime = 400 * 24 * time.Hour
 
+// minStaleness keeps the pings, four in each, from being a load of their own; maxStaleness is how long an end may go unheard at worst.
+const minStaleness, maxStaleness = 100 * time.Millisecond, time.Minute
+
 // Validate reports what is wrong with c, key by key.
 func (c Config) Validate(report func(key, problem string)) {
 	switch {
@@ -37,6 +40,9 @@ func (c Config) Validate(report func(key, problem string)) {
 	}
 	if c.MaxSize < 4*units.KiB || c.MaxSize > units.MiB {
 		report("max_size", fmt.Sprintf("%v is not between 4KiB and 1MiB", c.MaxSize))
+	}
+	if c.Staleness != 0 && (c.Staleness < minStaleness || c.Staleness > maxStaleness) {
+		report("staleness", fmt.Sprintf("%v is neither 0 nor between 100ms and 1m", c.Staleness))
 	}
 	c.validateSecrets(report)
 	if problem := badCookieName(c.Cookie.Name); problem != "" {

@@ -34,6 +34,8 @@ type Store struct {
 	indexes map[session.IndexKey]map[session.ID]struct{} // the members by index
 	arrived uint64                                       // counts the members that came
 
+	listeners map[*listener]struct{}
+
 	stop    chan struct{}
 	sweeper sync.WaitGroup
 }
@@ -72,6 +74,8 @@ func New(cfg Config, options ...Option) *Store {
 		members: newExpiring[member, seat](perSession * n),
 		indexes: map[session.IndexKey]map[session.ID]struct{}{},
 		stop:    make(chan struct{}),
+
+		listeners: map[*listener]struct{}{},
 	}
 	s.members.dropped = s.unlist
 	for _, option := range options {
@@ -96,6 +100,9 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	first := !s.closed
 	s.closed = true
+	for l := range s.listeners {
+		l.end(errClosed)
+	}
 	s.mu.Unlock()
 	if first {
 		close(s.stop)

@@ -22,6 +22,20 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 	return own(e.value), nil
 }
 
+// ReadTTL returns the record and how long it lives, or session.ErrNone.
+func (s *Store) ReadTTL(ctx context.Context, id session.ID) (session.Record, time.Duration, error) {
+	now, release, err := s.enter(ctx)
+	if err != nil {
+		return session.Record{}, 0, err
+	}
+	defer release()
+	e, ok := s.records.get(id, now)
+	if !ok {
+		return session.Record{}, 0, session.ErrNone
+	}
+	return own(e.value), e.expires.Sub(now), nil
+}
+
 // TTL returns how long the record lives if nothing touches it, or session.ErrNone.
 func (s *Store) TTL(ctx context.Context, id session.ID) (time.Duration, error) {
 	now, release, err := s.enter(ctx)
@@ -58,6 +72,7 @@ func (s *Store) Create(ctx context.Context, id session.ID, rec session.Record, e
 		return session.ErrFull
 	}
 	s.records.put(id, own(rec), expires)
+	s.announce(id, rec.Version)
 	return nil
 }
 
@@ -78,6 +93,7 @@ func (s *Store) Update(ctx context.Context, id session.ID, rec session.Record) e
 		return session.ErrConflict
 	}
 	s.records.put(id, own(rec), old.expires)
+	s.announce(id, rec.Version)
 	return nil
 }
 
@@ -114,6 +130,7 @@ func (s *Store) End(ctx context.Context, id session.ID, mark time.Duration) (boo
 		until = old.expires
 	}
 	s.ended.put(id, struct{}{}, until)
+	s.announce(id, 0)
 	return existed, nil
 }
 

@@ -24,6 +24,12 @@
 // Create, Update and End announce themselves in the same script on the channel <prefix>:announce, as
 // "<session ID> <version>", with version 0 for an end. Touches and indexes are not announced: they change no session.
 //
+// # Listening
+//
+// [Store.Listen] subscribes on one connection for each server that takes writes, and reads it in a loop of its own: the library's own loop swallows errors, and
+// connects again and drops messages without a word. A connection that breaks is not mended; whoever listens has to begin anew and knows that it missed something. listen.go says
+// what makes the answer to a ping a proof.
+//
 // # Reading
 //
 // A list of a user's sessions is one HGETALL and, for all times to live together, one pipeline. Nothing walks through the keyspace: there is no SCAN or KEYS.
@@ -48,7 +54,7 @@
 //
 //	user cloakroom on >… resetchannels resetkeys ~cloakroom:* &cloakroom:announce -@all
 //	  +ping +hello +info +select +get +set +del +exists +pttl +pexpireat
-//	  +hset +hdel +hgetall +hrandfield +time +eval +evalsha +publish
+//	  +hset +hdel +hgetall +hrandfield +time +eval +evalsha +subscribe +publish
 //
 // Where INFO is refused, HELLO and +config|get serve.
 package redis

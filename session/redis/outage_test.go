@@ -20,8 +20,16 @@ import (
 func calls(s *redis.Store) map[string]func(context.Context) error {
 	hour := time.Now().Add(time.Hour)
 	return map[string]func(context.Context) error{
-		"read":   func(ctx context.Context) error { _, err := s.Read(ctx, "s"); return err },
-		"ttl":    func(ctx context.Context) error { _, err := s.TTL(ctx, "s"); return err },
+		"read":    func(ctx context.Context) error { _, err := s.Read(ctx, "s"); return err },
+		"ttl":     func(ctx context.Context) error { _, err := s.TTL(ctx, "s"); return err },
+		"readttl": func(ctx context.Context) error { _, _, err := s.ReadTTL(ctx, "s"); return err },
+		"listen": func(ctx context.Context) error {
+			l, err := s.Listen(ctx)
+			if err == nil {
+				err = l.Close()
+			}
+			return err
+		},
 		"create": func(ctx context.Context) error { return s.Create(ctx, "s", session.Record{Version: 1}, hour) },
 		"update": func(ctx context.Context) error { return s.Update(ctx, "s", session.Record{Version: 2}) },
 		"touch":  func(ctx context.Context) error { _, err := s.Touch(ctx, "s", hour); return err },

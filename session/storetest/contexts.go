@@ -12,8 +12,9 @@ import (
 // runContexts checks that a caller whose time is up decides nothing.
 func runContexts(t *testing.T, open func(t *testing.T) Subject) {
 	calls := map[string]func(ctx context.Context, r *teller) error{
-		"read": func(ctx context.Context, r *teller) error { _, err := r.Store.Read(ctx, r.id("s")); return err },
-		"ttl":  func(ctx context.Context, r *teller) error { _, err := r.Store.TTL(ctx, r.id("s")); return err },
+		"read":    func(ctx context.Context, r *teller) error { _, err := r.Store.Read(ctx, r.id("s")); return err },
+		"readttl": func(ctx context.Context, r *teller) error { _, _, err := r.Store.ReadTTL(ctx, r.id("s")); return err },
+		"ttl":     func(ctx context.Context, r *teller) error { _, err := r.Store.TTL(ctx, r.id("s")); return err },
 		"create": func(ctx context.Context, r *teller) error {
 			return r.Store.Create(ctx, r.id("n"), record("1A"), r.Now().Add(time.Hour))
 		},

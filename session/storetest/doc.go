@@ -5,6 +5,7 @@
 //	create s A 1h = ok         version 1 by write A, expires in an hour
 //	update s 2B = ok           version 2 by write B
 //	read s = 2B                or none
+//	readttl s = 2B 1h          both
 //	ttl s = 1h                 none, or a time that has at most a minute less left
 //	touch s 2h = true
 //	end s 10m = true           leaves a mark for ten minutes

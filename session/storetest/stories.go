@@ -80,6 +80,15 @@ var sessionStories = []story{
 		create t A short = ok
 		until read t = none
 		read s = 1A`},
+	{"a record and its time to live are read together", `
+		readttl s = none
+		create s A 30m = ok
+		readttl s = 1A 30m
+		touch s 1h = true
+		update s 2B = ok
+		readttl s = 2B 1h
+		end s 10m = true
+		readttl s = none`},
 	{"a touch into the past does not end a session", `
 		create s A 1h = ok
 		touch s -1m = false

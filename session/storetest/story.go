@@ -77,6 +77,9 @@ func (r *teller) call(call string) string {
 	case "read":
 		rec, err := st.Read(ctx, r.id(f[1]))
 		return answer(r.describe(rec), err)
+	case "readttl":
+		rec, left, err := st.ReadTTL(ctx, r.id(f[1]))
+		return answer(r.describe(rec)+" "+rounded(left), err)
 	case "ttl":
 		left, err := st.TTL(ctx, r.id(f[1]))
 		return answer(rounded(left), err)
@@ -150,6 +153,9 @@ func record(word string) session.Record {
 
 // describe is record's inverse. It also compares what is sealed.
 func (r *teller) describe(rec session.Record) string {
+	if rec.Version == 0 {
+		return "nothing"
+	}
 	word := fmt.Sprintf("%d%c", rec.Version, rec.Write[0])
 	if string(rec.Sealed) != "sealed by "+word[1:] {
 		return fmt.Sprintf("%s with %q", word, rec.Sealed)

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 	t.Run("stories", func(t *testing.T) { runStories(t, open) })
 	t.Run("values", func(t *testing.T) { runValues(t, open) })
 	t.Run("races", func(t *testing.T) { runRaces(t, open) })
+	t.Run("listening", func(t *testing.T) { runListen(t, open) })
 	t.Run("contexts", func(t *testing.T) { runContexts(t, open) })
 }
 

@@ -151,4 +151,8 @@ func same(t *testing.T, s Subject, id session.ID, want session.Record) {
 		t.Errorf("read = version %d, write %x, %d bytes, %v; want version %d, write %x, %d bytes as they were",
 			got.Version, got.Write, len(got.Sealed), err, want.Version, want.Write, len(want.Sealed))
 	}
+	both, left, err := s.Store.ReadTTL(t.Context(), id)
+	if err != nil || both.Version != want.Version || both.Write != want.Write || !bytes.Equal(both.Sealed, want.Sealed) || left <= 0 || left > time.Hour {
+		t.Errorf("read with its time to live = version %d, write %x, %d bytes, %v left, %v; want the same", both.Version, both.Write, len(both.Sealed), left, err)
+	}
 }

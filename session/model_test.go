@@ -1,0 +1,146 @@
+package session_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloakroom/session/memory"
+)
+
+// The model: a few processes on one store, a provider that takes each refresh token once and revokes all for a used one, and a scheduler that lets one step
+// happen at a time and decides about each whether it happens, whether its answer arrives, who dies, who stops, and when time passes. After every step:
+//
+//   - once an end was acknowledged, no request that begins later gets the session, and the store never has it again; not when marks have expired either
+//   - a sign-in that a logout is about leaves no session, as long as the logout's mark lives
+//   - a refresh token is sent with its attempt on record, never while an earlier call may be under way, never after an answer that was known, and at most twice
+//   - nothing is refreshed that is fresh
+//   - a request gets its own user's session and token
+//   - what is written expires
+//   - a session in the store is in its indexes
+//   - a session is gone for a reason only: an end that has begun, its expiry, or a failure in the midst of its refresh
+//   - where nothing went wrong, nothing fails; and when everything works again, everything does
+//
+// Short stories are searched through, long ones are thrown by dice. What the model leaves out: clocks that differ, copies that are trusted without asking,
+// limits of sessions per user, and Redis losing what it has acknowledged.
+
+// stressed tells whether there is time for all there is.
+func stressed() bool { return os.Getenv("CLOAKROOM_STRESS") != "" }
+
+// stress is for how long a test runs: a share of CLOAKROOM_STRESS, a duration, or else short.
+func stress(t *testing.T, short time.Duration, share int) time.Duration {
+	t.Helper()
+	if !stressed() {
+		return short
+	}
+	text := os.Getenv("CLOAKROOM_STRESS")
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		t.Fatalf("CLOAKROOM_STRESS=%q: want a duration, such as 5m", text)
+	}
+	return d / time.Duration(share)
+}
+
+func request(p int) func(w *world, v *visitor) *op {
+	return func(w *world, v *visitor) *op { return &op{kind: "request", p: w.processes[p], about: v} }
+}
+
+func logout(w *world, v *visitor) *op { return &op{kind: "logout", p: w.processes[1], about: v} }
+
+func backchannel(user, sid string) func(w *world, v *visitor) *op {
+	return func(w *world, _ *visitor) *op {
+		return &op{kind: "backchannel", p: w.processes[1], end: &ending{user: user, sid: sid, issued: time.Now()}}
+	}
+}
+
+func signIn(w *world, v *visitor) *op { return &op{kind: "start", p: w.processes[0], starts: v} }
+
+func both(one, two func(w *world, v *visitor) *op) func(w *world, v *visitor) []*op {
+	return func(w *world, v *visitor) []*op {
+		ops := []*op{one(w, v), two(w, v)}
+		ops[0].name, ops[1].name = "#one", "#two"
+		return ops
+	}
+}
+
+// stories are what the two processes of a scope are asked.
+var stories = []struct {
+	name   string
+	signIn bool
+	long   bool // for make stress
+	ops    func(w *world, v *visitor) []*op
+}{
+	{"refresh and refresh", true, false, both(request(0), request(1))},
+	{"refresh and logout", true, false, both(request(0), logout)},
+	{"refresh and back-channel, all", true, false, both(request(0), backchannel("alice", ""))},
+	{"refresh and back-channel, by sid", true, true, both(request(0), backchannel("alice", "sid-1"))},
+	{"a sign-in and back-channel, all", false, false, both(signIn, backchannel("alice", ""))},
+	{"a sign-in and back-channel, by sid", false, false, both(signIn, backchannel("alice", "sid-1"))},
+}
+
+// Laws 2 and 3, SES-20, SES-21, SES-22, BCP-20, RPL-03, BCL-22: two processes and a short story, in every order of its steps, with each failure at each step.
+func TestModelOfEveryCourse(t *testing.T) {
+	failures := map[string]allowance{"one dies": {crashes: 1}, "an answer is lost": {losses: 1}, "one stops": {long: 1}}
+	if stressed() {
+		failures["a pause"] = allowance{short: 1}
+		failures["late"] = allowance{late: 1, long: 1}
+		failures["a death and a loss"] = allowance{crashes: 1, losses: 1}
+		failures["two losses"] = allowance{losses: 2}
+	}
+	for _, story := range stories {
+		if story.long && !stressed() {
+			continue
+		}
+		for what, may := range failures {
+			t.Run(story.name+"/"+what, func(t *testing.T) {
+				s := search{}
+				begun := time.Now()
+				failure := s.explore(t, scope{may: may, signIn: story.signIn, ops: story.ops})
+				if failure != "" {
+					t.Fatal(failure)
+				}
+				t.Logf("%.4g courses of up to %d steps: %d states in %d runs, %d refresh tokens repeated, %v",
+					s.courses(0, map[uint64]float64{}), s.longest, len(s.next)-1, s.runs, s.repeats, time.Since(begun).Round(time.Millisecond))
+			})
+		}
+	}
+}
+
+var modelSeed = flag.Uint64("seed", 0, "the one story of TestModelOfLongStories to play")
+
+// Laws 2 and 3 again, SES-20, SES-21, SES-22, BCP-20, RPL-03, BCL-22: long stories, as many as there is time for.
+func TestModelOfLongStories(t *testing.T) {
+	playSeeds(t, stress(t, 6*time.Second, 1), func(t *testing.T, seed uint64) (string, *world) {
+		st := memory.New(memory.Config{MaxSessions: 100}, memory.Now(time.Now))
+		defer st.Close()
+		return wander(t, st, nil, seed, 150)
+	})
+}
+
+// playSeeds plays the story of one seed after the other, as many as there is time for, or the one of -seed.
+func playSeeds(t *testing.T, most time.Duration, play func(t *testing.T, seed uint64) (failure string, w *world)) {
+	t.Helper()
+	until := time.Now().Add(most)
+	seed := uint64(1)
+	if stressed() {
+		seed = uint64(time.Now().Unix()) * 1000 // other stories each time
+	}
+	if *modelSeed != 0 {
+		seed, until = *modelSeed, time.Now()
+	}
+	first, repeats, sessions := seed, 0, 0
+	for ; seed == first || time.Now().Before(until); seed++ {
+		var failure string
+		synctest.Test(t, func(t *testing.T) {
+			var w *world
+			failure, w = play(t, seed)
+			repeats, sessions = repeats+w.repeats, sessions+len(w.visitors)
+		})
+		if failure != "" {
+			t.Fatalf("seed %d: %s\nagain: go test ./session -run %s -seed=%d", seed, failure, t.Name(), seed)
+		}
+	}
+	t.Logf("the stories of seeds %d to %d: %d sessions, %d refresh tokens repeated after an unknown outcome", first, seed-1, sessions, repeats)
+}
