@@ -2,6 +2,7 @@
 //
 //   OP_HOST      address and host name, default 127.0.0.1
 //   OP_PORT      default 0: a free one
+//   OP_ISSUER    where the others find it, if something stands in front; default http://host:port
 //   OP_CLIENTS   JSON array of client metadata
 //   OP_TTL       JSON, seconds: {"AccessToken": 300, …}
 //
@@ -101,7 +102,7 @@ const server = http.createServer((req, res) => {
 server.keepAliveTimeout = 60_000;
 server.listen(Number(process.env.OP_PORT ?? 0), host, () => {
   const { port } = server.address();
-  op.issuer = `http://${host}:${port}`;
+  op.issuer = process.env.OP_ISSUER ?? `http://${host}:${port}`;
   build();
   console.log(JSON.stringify({ ready: true, issuer: op.issuer, port }));
 });

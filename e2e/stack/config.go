@@ -15,6 +15,7 @@ type Config struct {
 	Issuer       string
 	ClientSecret string
 	RedisURL     string
+	RedisTimeout time.Duration
 	Secrets      []string
 	Upstream     string
 	IdleTimeout  time.Duration
@@ -45,7 +46,7 @@ providers:
 {{or .Provider "    timeout: 5s"}}
 session:
   store: redis
-  redis: {url: "{{.RedisURL}}", timeout: 1s}
+  redis: {url: "{{.RedisURL}}", timeout: {{.RedisTimeout}}}
   idle_timeout: {{.IdleTimeout}}
   lifetime: {{.Lifetime}}
   secrets: [{{range $i, $s := .Secrets}}{{if $i}}, {{end}}"{{$s}}"{{end}}]
@@ -80,6 +81,9 @@ func UsualRoutes(upstream string) string {
 
 // Write writes the file into dir and returns its path.
 func (c Config) Write(dir string) (string, error) {
+	if c.RedisTimeout == 0 {
+		c.RedisTimeout = time.Second
+	}
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = 30 * time.Minute
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"cloakroom/e2e/tokscan"
@@ -21,6 +22,10 @@ type Provider struct {
 	*Process
 	// Issuer is its issuer identifier, http://127.0.0.1:port.
 	Issuer string
+	// Link is what everybody but the tests' own control dials, where it was started with one; else nil.
+	Link *Switch
+
+	direct string // the URL behind Link
 }
 
 // Client is one relying party of the provider.
@@ -68,6 +73,19 @@ type Asked struct {
 
 // StartProvider starts a provider with these clients on port, 0 for a free one. ttl are lifetimes in seconds by kind, such as AccessToken.
 func StartProvider(ctx context.Context, port int, clients []Client, ttl map[string]int) (*Provider, error) {
+	return startProvider(ctx, port, clients, ttl, nil)
+}
+
+// StartProviderBehind is StartProvider on a free port behind a link, whose address is in the issuer.
+func StartProviderBehind(ctx context.Context, link *Switch, clients []Client, ttl map[string]int) (*Provider, error) {
+	p, err := startProvider(ctx, 0, clients, ttl, link)
+	if err == nil {
+		link.Use(strings.TrimPrefix(p.direct, "http://"))
+	}
+	return p, err
+}
+
+func startProvider(ctx context.Context, port int, clients []Client, ttl map[string]int, link *Switch) (*Provider, error) {
 	root, err := Root()
 	if err != nil {
 		return nil, err
@@ -85,6 +103,9 @@ func StartProvider(ctx context.Context, port int, clients []Client, ttl map[stri
 	}
 	cmd := exec.Command("node", filepath.Join(root, "e2e/op/server.mjs"))
 	cmd.Env = append(os.Environ(), "OP_CLIENTS="+string(given), "OP_TTL="+string(lifetimes), fmt.Sprint("OP_PORT=", port))
+	if link != nil {
+		cmd.Env = append(cmd.Env, "OP_ISSUER=http://"+link.Address)
+	}
 	p, err := launch("provider", cmd, nil)
 	if err != nil {
 		return nil, err
@@ -94,8 +115,14 @@ func StartProvider(ctx context.Context, port int, clients []Client, ttl map[stri
 		_ = p.Kill()
 		return nil, err
 	}
-	return &Provider{Process: p, Issuer: ready.Fields["issuer"].(string)}, nil
+	return &Provider{
+		Process: p, Issuer: ready.Fields["issuer"].(string), Link: link,
+		direct: fmt.Sprintf("http://127.0.0.1:%.0f", ready.Fields["port"]),
+	}, nil
 }
+
+// Restore ends an outage that Link.Refuse began.
+func (p *Provider) Restore() error { return p.Link.Accept(strings.TrimPrefix(p.direct, "http://")) }
 
 // control calls one control endpoint and decodes its answer into out, which may be nil.
 func (p *Provider) control(ctx context.Context, method, name string, in, out any) error {
@@ -107,7 +134,7 @@ func (p *Provider) control(ctx context.Context, method, name string, in, out any
 		}
 		body = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, p.Issuer+"/control/"+name, body)
+	req, err := http.NewRequestWithContext(ctx, method, p.direct+"/control/"+name, body)
 	if err != nil {
 		return fmt.Errorf("provider control %s: %w", name, err)
 	}
@@ -212,6 +239,9 @@ func (p *Provider) Confess(ctx context.Context, corpus *tokscan.Corpus) error {
 
 // Close ends the provider.
 func (p *Provider) Close() error {
+	if p.Link != nil {
+		defer p.Link.Close()
+	}
 	_ = p.stdin.Close() // it ends with its input
 	select {
 	case <-p.Done():

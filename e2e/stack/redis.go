@@ -3,6 +3,7 @@ package stack
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os/exec"
@@ -22,6 +23,7 @@ type Redis struct {
 	// Client talks to the server directly.
 	Client *redis.Client
 
+	dir     string
 	direct  string
 	corpus  *tokscan.Corpus
 	monitor net.Conn
@@ -30,39 +32,66 @@ type Redis struct {
 
 // StartRedis starts a server without persistence on a free port. With a corpus every command is recorded.
 func StartRedis(ctx context.Context, dir string, corpus *tokscan.Corpus) (*Redis, error) {
-	port, err := freePort()
-	if err != nil {
+	r := &Redis{dir: dir, corpus: corpus}
+	if err := r.start(ctx); err != nil {
 		return nil, err
 	}
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return nil, fmt.Errorf("redis-server is missing: run `make setup`: %w", err)
-	}
-	// Without compression a value's bytes stand in its dump as they are.
-	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no",
-		"--rdbcompression", "no", "--maxmemory-policy", "noeviction")
-	p, err := launch("redis", cmd, nil)
-	if err != nil {
-		return nil, err
-	}
-	r := &Redis{Process: p, direct: "127.0.0.1:" + port, corpus: corpus}
-	if _, err := p.Await(ctx, "ready line", func(l Line) bool { return strings.Contains(l.Text, "Ready to accept connections") }); err != nil {
-		_ = p.Kill()
-		return nil, err
-	}
+	var err error
 	if r.Link, err = NewSwitch(r.direct); err != nil {
-		_ = p.Kill()
+		_ = r.stop()
 		return nil, err
-	}
-	r.Client = redis.NewClient(&redis.Options{Addr: r.direct})
-	if corpus != nil {
-		if err := r.watch(); err != nil {
-			_ = r.Close()
-			return nil, err
-		}
 	}
 	return r, nil
 }
+
+// start starts the server and looks at its commands.
+func (r *Redis) start(ctx context.Context) error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return fmt.Errorf("redis-server is missing: run `make setup`: %w", err)
+	}
+	// Without compression a value's bytes stand in its dump as they are.
+	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--appendonly", "no",
+		"--rdbcompression", "no", "--maxmemory-policy", "noeviction")
+	if r.Process, err = launch("redis", cmd, nil); err != nil {
+		return err
+	}
+	if _, err := r.Await(ctx, "ready line", func(l Line) bool { return strings.Contains(l.Text, "Ready to accept connections") }); err != nil {
+		_ = r.Kill()
+		return err
+	}
+	r.direct = "127.0.0.1:" + port
+	r.Client = redis.NewClient(&redis.Options{Addr: r.direct})
+	if r.corpus == nil {
+		return nil
+	}
+	if err := r.watch(); err != nil {
+		_ = r.stop()
+		return err
+	}
+	return nil
+}
+
+// Restart kills the server and starts an empty one in its place.
+func (r *Redis) Restart(ctx context.Context) error {
+	if err := r.Link.Refuse(); err != nil {
+		return err
+	}
+	if err := r.stop(); err != nil {
+		return err
+	}
+	if err := r.start(ctx); err != nil {
+		return err
+	}
+	return r.Link.Accept(r.direct)
+}
+
+// Direct is the address behind Link.
+func (r *Redis) Direct() string { return r.direct }
 
 // Restore ends an outage that Link.Cut began.
 func (r *Redis) Restore() { r.Link.Use(r.direct) }
@@ -134,16 +163,17 @@ func (r *Redis) Immortal(ctx context.Context) ([]string, error) {
 
 // Close ends the server.
 func (r *Redis) Close() error {
+	return errors.Join(r.Link.Close(), r.stop())
+}
+
+// stop ends the server and what looks at it, but not the link.
+func (r *Redis) stop() error {
 	_ = r.Client.Close()
-	err := r.Link.Close()
 	if r.monitor != nil {
 		_ = r.monitor.Close()
 		r.watched.Wait()
 	}
-	if killed := r.Kill(); err == nil {
-		err = killed
-	}
-	return err
+	return r.Kill()
 }
 
 // freePort returns a port that was free a moment ago, for programs that do not take port 0.

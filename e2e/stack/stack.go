@@ -24,6 +24,8 @@ type Options struct {
 	TTL map[string]int
 	// Corpus records what is seen and known; nil records nothing.
 	Corpus *tokscan.Corpus
+	// ProviderLink puts a Switch in front of the provider, for outages.
+	ProviderLink bool
 	// Configure changes the configuration before the first replica starts; may be nil.
 	Configure func(*Config)
 }
@@ -72,7 +74,7 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		PostLogoutRedirectURIs: []string{s.PublicURL + "/bff/logout"},
 		BackchannelLogoutURI:   s.PublicURL + "/bff/backchannel",
 	}}
-	if s.Provider, err = StartProvider(ctx, 0, s.Clients, o.TTL); err != nil {
+	if s.Provider, err = s.startProvider(ctx); err != nil {
 		return s, err
 	}
 	s.Config = Config{
@@ -95,6 +97,21 @@ func Start(ctx context.Context, o Options) (s *Stack, err error) {
 		}
 	}
 	return s, s.Ready(ctx)
+}
+
+func (s *Stack) startProvider(ctx context.Context) (*Provider, error) {
+	if !s.options.ProviderLink {
+		return StartProvider(ctx, 0, s.Clients, s.options.TTL)
+	}
+	link, err := NewSwitch()
+	if err != nil {
+		return nil, err
+	}
+	p, err := StartProviderBehind(ctx, link, s.Clients, s.options.TTL)
+	if err != nil {
+		_ = link.Close()
+	}
+	return p, err
 }
 
 // StartReplica writes Config to the file and starts one more replica, behind the Switch with the others.

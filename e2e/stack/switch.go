@@ -5,21 +5,23 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // Switch is a TCP port in front of others. As the public port it spreads connections over the replicas; in
-// front of Redis it plays an outage.
+// front of Redis, the provider and the upstream it plays outages: Cut, Refuse, Reset and Delay (outage.go).
 type Switch struct {
 	// Address is where it listens, 127.0.0.1:port.
 	Address string
 
-	listener net.Listener
-	open     sync.WaitGroup
+	open sync.WaitGroup
 
-	mu      sync.Mutex
-	targets []string
-	next    int
-	conns   map[net.Conn]struct{}
+	mu       sync.Mutex
+	listener net.Listener
+	delay    time.Duration
+	targets  []string
+	next     int
+	conns    map[net.Conn]struct{}
 }
 
 // NewSwitch listens on a free port. Without targets it closes every connection at once.
@@ -29,7 +31,7 @@ func NewSwitch(targets ...string) (*Switch, error) {
 		return nil, fmt.Errorf("start switch: %w", err)
 	}
 	s := &Switch{Address: listener.Addr().String(), listener: listener, targets: targets, conns: make(map[net.Conn]struct{})}
-	s.open.Go(s.accept)
+	s.open.Go(func() { s.accept(listener) })
 	return s, nil
 }
 
@@ -52,15 +54,14 @@ func (s *Switch) Cut() {
 
 // Close ends the listener and every connection.
 func (s *Switch) Close() error {
-	err := s.listener.Close()
-	s.Cut()
+	err := s.Refuse()
 	s.open.Wait()
 	return err
 }
 
-func (s *Switch) accept() {
+func (s *Switch) accept(listener net.Listener) {
 	for {
-		c, err := s.listener.Accept()
+		c, err := listener.Accept()
 		if err != nil {
 			return
 		}
@@ -81,8 +82,10 @@ func (s *Switch) join(client net.Conn) {
 	}
 	defer s.drop(client, target)
 	var back sync.WaitGroup
-	back.Go(func() { pipe(client, target) })
+	gone := make(chan struct{})
+	back.Go(func() { s.answer(client, target, gone) })
 	pipe(target, client)
+	close(gone)
 	back.Wait()
 }
 
