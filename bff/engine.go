@@ -79,6 +79,9 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, err erro
 
 // upstreamProblem is the pure part of upstreamFailed.
 func upstreamProblem(err error) error {
+	if p, ok := errors.AsType[*edge.Problem](err); ok {
+		return p // a stream that we refused or ended ourselves
+	}
 	code := "upstream_failed"
 	for _, known := range []struct {
 		err  error

@@ -24,6 +24,8 @@ type metrics struct {
 	flushes   prometheus.Counter
 	store     prometheus.Counter
 	providers *prometheus.CounterVec
+	streams   *prometheus.GaugeVec
+	closed    *prometheus.CounterVec
 }
 
 // newMetrics makes a registry of its own, so that nothing else shows up in it.
@@ -46,10 +48,12 @@ func newMetrics(version string) *metrics {
 		flushes:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "copies_flushed_total", Help: "Times that announcements were lost, and with them the trust in all copies of sessions."}),
 		store:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "store_errors_total", Help: "Requests that the session store failed."}),
 		providers: counter("provider_errors_total", "Failed calls to a provider, by kind.", "provider", "kind"),
+		streams:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "streams_open", Help: "Open streams of sessions, by kind."}, []string{"kind"}),
+		closed:    counter("streams_closed_total", "Streams of sessions that are over, by reason.", "reason"),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, info,
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -87,4 +91,15 @@ func (m *metrics) copiesFlushed()              { m.flushes.Inc() }
 func (m *metrics) storeError()                 { m.store.Inc() }
 func (m *metrics) providerError(name, kind string) {
 	m.providers.WithLabelValues(name, kind).Inc()
+}
+
+func (m *metrics) streamOpened(kind string) { m.streams.WithLabelValues(kind).Inc() }
+
+// streamClosed counts a stream that is over; without a reason it was over by itself.
+func (m *metrics) streamClosed(kind, reason string) {
+	m.streams.WithLabelValues(kind).Dec()
+	if reason == "" {
+		reason = "done"
+	}
+	m.closed.WithLabelValues(reason).Inc()
 }

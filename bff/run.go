@@ -85,7 +85,11 @@ func (s *Server) drain(ctx context.Context, pub *http.Server) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Server.ShutdownGrace)
 	defer cancel()
-	if err := pub.Shutdown(ctx); err != nil {
+	drained := make(chan struct{})
+	go func() { s.streams.drain(ctx); close(drained) }()
+	err := pub.Shutdown(ctx)
+	<-drained // sockets are not the HTTP server's any more
+	if err != nil || ctx.Err() != nil {
 		// Streams do not finish by themselves; they are cut now, which their clients know how to handle.
 		s.log.Warn("requests were still running at the end of the grace and are cut off")
 		return nil
@@ -110,6 +114,7 @@ func (s *Server) httpServer(base context.Context, h http.Handler) *http.Server {
 func (s *Server) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
+	s.streams.close()
 	if err := s.sessions.Close(ctx); err != nil {
 		s.log.Error("refreshes were still under way", "error", err)
 	}

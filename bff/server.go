@@ -53,6 +53,7 @@ type Server struct {
 	table           *proxy.Table
 	files           http.Handler // nil without an app
 	revoker         *revoker
+	streams         *streams
 	metrics         *metrics
 	ready           readiness
 	draining        atomic.Bool
@@ -125,6 +126,9 @@ func (s *Server) wireSessions() error {
 		s.store = st
 	}
 	s.revoker = newRevoker(s.log, s.revoke)
+	s.streams = newStreams(s.now, s.cfg.Session.IdleTimeout, func(ctx context.Context, sess *session.Session) (time.Duration, error) {
+		return s.sessions.IdleLeft(ctx, sess)
+	}, s.metrics)
 	s.metrics.watchCopies(func() bool { return s.sessions.CopiesTrusted() })
 	return s.wireManager()
 }
@@ -136,6 +140,7 @@ func (s *Server) wireManager() (err error) {
 		InsecureCookies: s.cfg.Server.InsecureLocalhostCookies,
 		Started:         s.metrics.sessionStarted, Ended: s.ended, Orphaned: s.revoker.add, Refreshed: s.metrics.refreshed,
 		Flushed: s.metrics.copiesFlushed,
+		Gone:    s.streams.gone, Resubscribed: s.streams.resubscribed,
 	})
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
@@ -188,6 +193,7 @@ func (s *Server) routes() http.Handler {
 	m.Handle("GET /bff/callback", named("callback", edge.Handler(s.callback)))
 	m.Handle("GET /bff/callback/{provider}", named("callback", edge.Handler(s.callback)))
 	m.Handle("GET /bff/user", named("user", s.own(s.user)))
+	m.Handle("GET /bff/events", named("events", s.own(s.events)))
 	m.Handle("POST /bff/keepalive", named("keepalive", s.own(s.keepalive)))
 	m.Handle("GET /bff/sessions", named("sessions", s.own(s.devices)))
 	m.Handle("DELETE /bff/sessions", named("sessions", s.own(s.endOthers)))
@@ -199,6 +205,7 @@ func (s *Server) routes() http.Handler {
 	m.Handle("GET /bff/problems/{code}", named("problems", edge.Explain()))
 	none := named("none", edge.Handler(func(w http.ResponseWriter, r *http.Request) error { return noEndpoint(m, w, r) }))
 	m.Handle("HEAD /bff/callback", none) // GET would take it along, and it would spend the code
+	m.Handle("HEAD /bff/events", none)   // or hold a stream open that nobody reads
 	m.Handle("HEAD /bff/frontchannel", none)
 	m.Handle("/bff/", none)
 	m.Handle("/bff", none) // or ServeMux would answer with a redirect of its own, which caches keep

@@ -45,10 +45,15 @@ func (s *Server) user(w http.ResponseWriter, r *http.Request) error {
 		return s.sessionProblem(err)
 	}
 	s.note(r, sess)
-	return writeJSON(w, http.StatusOK, userAnswer{
+	return writeJSON(w, http.StatusOK, s.answerFor(sess, idle))
+}
+
+// answerFor is what a session's own browser may know of it.
+func (s *Server) answerFor(sess *session.Session, idle time.Duration) userAnswer {
+	return userAnswer{
 		Authenticated: true, Subject: sess.Subject, Claims: sess.Claims, Roles: sess.Roles,
 		Session: &sessionAnswer{ID: sess.Handle, ExpiresIn: seconds(sess.Deadline.Sub(s.now())), IdleExpiresIn: seconds(idle)},
-	})
+	}
 }
 
 // keepalive answers POST /bff/keepalive: it extends the idle timeout at once; 204, or 401 without a session.

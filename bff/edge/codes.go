@@ -39,6 +39,7 @@ var catalog = []Entry{
 	{"request_timeout", 408, "The request took too long", "The request did not arrive in time. Try again.", false},
 	{"body_too_large", 413, "The request is too large", "The request's body is larger than this address takes.", false},
 	{"misdirected", 421, "Wrong name", "This server does not answer under the name in the request.", true},
+	{"too_many_streams", 429, "Too many streams", "This session has as many sockets and event streams open as it may. Close some, such as tabs of the app that are not used.", false},
 	{"client_gone", 499, "The client went away", "The connection was closed before there was an answer.", false},
 	{"internal", 500, "Something went wrong", "The server made a mistake. The request's ID helps to find it in the log.", false},
 	{"upstream_failed", 502, "The service does not answer", "The service behind this address could not be reached, or did not answer properly.", false},
@@ -46,6 +47,7 @@ var catalog = []Entry{
 	{"session_store_unavailable", 503, "Sessions are out of reach", "Your session cannot be read or written at the moment. You are still signed in; try again in a moment.", false},
 	{"session_store_full", 503, "No room for sessions", "No further sign-in is possible at the moment. Try again later.", false},
 	{"provider_unavailable", 503, "The sign-in service does not answer", "The identity provider cannot be reached at the moment. Try again in a moment.", false},
+	{"streams_full", 503, "No room for streams", "This server takes no further sockets and event streams at the moment. Try again in a moment.", false},
 	{"upstream_timeout", 504, "The service takes too long", "The service behind this address did not answer in time.", false},
 	{"loop", 508, "The request goes in circles", "The request came back to this server, which does not send it on again.", false},
 }

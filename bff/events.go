@@ -1,0 +1,195 @@
+package bff
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"reflect"
+	"sync"
+	"time"
+
+	"cloakroom/session"
+)
+
+// Times of an event stream.
+const (
+	heartbeat   = 15 * time.Second
+	lookEvery   = 3 * time.Second  // for changes, where looking costs the store nothing
+	eventTime   = 10 * time.Second // for a client to take an event
+	lastEvent   = 500 * time.Millisecond
+	warnAtMost  = time.Minute
+	recheckWarn = 5 * time.Second // how often an announced expiry is looked at again: a request may have moved it
+)
+
+// events answers GET /bff/events: what becomes of this session, as server-sent events, so that every tab learns it at once. The present
+// state comes first. The stream ends with the session, and does not extend it.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
+	sess, err := s.sessions.Peek(r)
+	if err != nil {
+		return s.sessionProblem(err)
+	}
+	s.note(r, sess)
+	e := &eventStream{server: s, r: r, w: w, client: http.NewResponseController(w), sess: sess, ended: make(chan string, 1)}
+	done, err := s.streams.add(sess, ownEvents, e.finish)
+	if err != nil {
+		return err
+	}
+	defer done()
+	defer e.close()
+	idle, err := s.sessions.IdleLeft(r.Context(), sess)
+	if err != nil {
+		return s.sessionProblem(err)
+	}
+	noStore(w)
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep the events to itself
+	e.run(idle)
+	return nil
+}
+
+// eventStream is one open GET /bff/events. Its own goroutine writes; finish may come from any.
+type eventStream struct {
+	server *Server
+	r      *http.Request
+	w      http.ResponseWriter
+	client *http.ResponseController
+	sess   *session.Session
+	warned bool
+	err    error       // the client is gone, or takes nothing any more
+	ended  chan string // why; the first counts
+
+	mu   sync.Mutex // guards over, and deadlines after an end
+	over bool
+	last bool
+}
+
+// finish ends the stream.
+func (e *eventStream) finish(reason string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.over || e.last {
+		return
+	}
+	e.last = true
+	e.client.SetWriteDeadline(time.Now().Add(lastEvent)) // a client that takes nothing holds nobody up
+	e.ended <- reason
+}
+
+func (e *eventStream) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over = true
+}
+
+// run sends what there is to say until the session or the client is gone.
+func (e *eventStream) run(idle time.Duration) {
+	e.write(fmt.Sprintf("retry: %d\n\n", 1000+rand.IntN(4000))) // after a restart not all at once
+	e.state("state", idle)
+	beat, look := time.NewTicker(heartbeat), time.NewTicker(lookEvery)
+	defer beat.Stop()
+	defer look.Stop()
+	warn := time.NewTimer(e.untilWarning(idle))
+	defer warn.Stop()
+	for e.err == nil {
+		select {
+		case <-e.r.Context().Done():
+			return
+		case reason := <-e.ended:
+			if reason != drainReason { // else the session goes on, and the browser comes back by itself
+				e.send("ended", map[string]string{"reason": reason})
+			}
+			return
+		case <-beat.C:
+			e.write(":\n\n")
+			e.look()
+		case <-look.C:
+			if e.server.sessions.CopiesTrusted() {
+				e.look()
+			}
+		case <-warn.C:
+			warn.Reset(e.warn())
+		}
+	}
+}
+
+// state sends who is signed in, and for how long, as GET /bff/user says it.
+func (e *eventStream) state(name string, idle time.Duration) {
+	e.send(name, e.server.answerFor(e.sess, idle))
+}
+
+// look sends what a refresh has changed. Nothing is said while the session cannot be read: its end is heard by others.
+func (e *eventStream) look() {
+	now, err := e.server.sessions.Peek(e.r)
+	if err != nil || now == e.sess || now.ID() != e.sess.ID() {
+		return
+	}
+	before := e.sess
+	e.sess = now
+	if reflect.DeepEqual(before.Roles, now.Roles) && reflect.DeepEqual(before.Claims, now.Claims) {
+		return // new tokens alone are nobody's business
+	}
+	if idle, err := e.left(); err == nil {
+		e.state("changed", idle)
+	}
+}
+
+// warning is how long before a session's end its pages are warned.
+func (e *eventStream) warning() time.Duration {
+	return min(warnAtMost, e.server.cfg.Session.IdleTimeout/5)
+}
+
+func (e *eventStream) untilWarning(left time.Duration) time.Duration {
+	return max(0, left-e.warning())
+}
+
+// warn looks whether the end is near, says so once, and takes it back when a request has moved it. It returns when to look again.
+func (e *eventStream) warn() time.Duration {
+	left, err := e.left()
+	switch {
+	case err != nil:
+		return recheckWarn
+	case left > e.warning():
+		if e.warned {
+			e.warned = false
+			e.state("state", left)
+		}
+		return e.untilWarning(left)
+	case !e.warned:
+		e.warned = true
+		e.send("expiring", map[string]int64{"seconds": seconds(left)})
+	}
+	return min(recheckWarn, e.warning()/4)
+}
+
+// left is how long the session lives if nobody uses it.
+func (e *eventStream) left() (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(e.r.Context(), askTime)
+	defer cancel()
+	return e.server.sessions.IdleLeft(ctx, e.sess)
+}
+
+func (e *eventStream) send(name string, data any) {
+	b, err := json.Marshal(data) // on one line: JSON escapes line breaks
+	if err != nil {
+		e.err = err
+		return
+	}
+	e.write("event: " + name + "\ndata: " + string(b) + "\n\n")
+}
+
+// write lets a piece out at once.
+func (e *eventStream) write(text string) {
+	if e.err != nil {
+		return
+	}
+	e.mu.Lock()
+	if !e.last {
+		e.client.SetWriteDeadline(time.Now().Add(eventTime))
+	}
+	e.mu.Unlock()
+	if _, e.err = e.w.Write([]byte(text)); e.err == nil {
+		e.err = e.client.Flush()
+	}
+}
