@@ -1,19 +1,22 @@
 // The app's frame: who is signed in, which view shows, and what happens when the session ends elsewhere.
 import { h, say, initials } from './dom.js';
-import { user, signInURL, signOut } from './api.js';
+import { user, keepAlive, signInURL, signOut } from './api.js';
 import { welcome } from './welcome.js';
 import { ordersCard } from './orders.js';
 import { youCard } from './you.js';
 import { holdsCard } from './holds.js';
 import { inspectorCard } from './inspector.js';
+import { sessionEvents } from './events.js';
 
 const main = document.getElementById('main');
 const account = document.getElementById('account');
 const notice = document.getElementById('notice');
-const pollSeconds = 5; // GET /bff/user does not extend the session
+const retrySeconds = 5; // after an outage
 
 let shown; // the session that the page shows: its ID, or '' for nobody
 let parts = []; // cards with something to stop
+let retry; // the timer of the next try
+const events = sessionEvents({ state: showState, expiring: warn, ended, lost: check });
 
 // show replaces the page's content.
 function show(view, ...cards) {
@@ -30,6 +33,7 @@ function tell(...content) {
 
 function showSignedOut() {
   shown = '';
+  events.close();
   account.replaceChildren(h('a', { class: 'button small', href: signInURL() }, 'Sign in'));
   const holds = holdsCard();
   show(welcome(signInURL(), holds.element), holds);
@@ -70,19 +74,37 @@ function ended() {
   scrollTo(0, 0);
 }
 
-// check asks who is signed in and shows it. An outage is not a sign-out: the page stays as it is.
+// showState shows who is signed in, now.
+function showState(who) {
+  if (who.session.id !== shown) showSignedIn(who);
+  else parts.forEach((part) => part.update?.(who));
+  if (notice.dataset.passing) tell();
+  delete notice.dataset.passing;
+}
+
+// pass tells what the next state takes back.
+function pass(...content) {
+  notice.dataset.passing = 'yes';
+  tell(...content);
+}
+
+function warn(seconds) {
+  pass(`You will be signed out in ${Math.max(1, seconds)} s. `, h('button', { type: 'button', class: 'link', onclick: () => keepAlive().then(check, check) }, 'Stay signed in'));
+  say('You will be signed out soon.');
+}
+
+// check asks who is signed in and shows it. An outage is not a sign-out: the page stays as it is, and tries again.
 async function check() {
+  clearTimeout(retry);
   try {
     const who = await user();
     if (!who.authenticated) return shown ? ended() : shown === '' || showSignedOut();
-    if (who.session.id !== shown) return showSignedIn(who);
-    parts.forEach((part) => part.update?.(who));
-    if (notice.dataset.outage) tell();
-    delete notice.dataset.outage;
+    showState(who);
+    events.open();
   } catch (failure) {
-    notice.dataset.outage = 'yes';
-    tell(failure.message, ' ', h('button', { type: 'button', class: 'link', onclick: check }, 'Try again'));
+    pass(failure.message, ' ', h('button', { type: 'button', class: 'link', onclick: check }, 'Try again'));
     main.setAttribute('aria-busy', 'false');
+    retry = setTimeout(check, retrySeconds * 1000);
   }
 }
 
@@ -90,7 +112,7 @@ async function check() {
 addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 document.addEventListener('visibilitychange', () => {
   parts.forEach((part) => part.visible?.(!document.hidden));
-  if (!document.hidden) check();
+  if (document.hidden) events.close();
+  else check();
 });
-setInterval(() => { if (!document.hidden) check(); }, pollSeconds * 1000);
 check();

@@ -54,7 +54,7 @@ export function youCard(who, check) {
     h('div', { class: 'row' }, stay,
       provider && h('a', { href: provider, target: '_blank', rel: 'noopener noreferrer' }, 'Sign out at the provider instead'),
     ),
-    provider && h('p', { class: 'hint' }, 'The provider then tells Cloakroom behind the scenes, and this page notices within seconds.'));
+    provider && h('p', { class: 'hint' }, 'The provider then tells Cloakroom behind the scenes, and this page notices at once.'));
 
   const timer = setInterval(tick, 1000);
   tick();
