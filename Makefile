@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help setup build lint unit test bench image image-test
+.PHONY: help setup build lint unit test stress bench image image-test
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ unit: ## go test -race of everything, with a sum at the end
 
 test: setup lint unit ## everything: setup, lint, unit tests, stores, end-to-end, browser; then the requirement ids shown
 	@scripts/requirements.sh
+
+STRESS ?= 5m
+stress: setup ## the long shares of the tests that `make test` has seconds of: STRESS=5m
+	CLOAKROOM_STRESS=$(STRESS) go test -race -count=1 -timeout 2h -v -run '^TestModel' ./session
 
 bench: setup ## CPU time and Redis commands per proxied request, beside a bare reverse proxy
 	@go run ./e2e/bench

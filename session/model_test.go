@@ -47,6 +47,11 @@ func request(p int) func(w *world, v *visitor) *op {
 	return func(w *world, v *visitor) *op { return &op{kind: "request", p: w.processes[p], about: v} }
 }
 
+// use is the part of a request after its session was read.
+func use(p int) func(w *world, v *visitor) *op {
+	return func(w *world, v *visitor) *op { return &op{kind: "use", p: w.processes[p], about: v} }
+}
+
 func logout(w *world, v *visitor) *op { return &op{kind: "logout", p: w.processes[1], about: v} }
 
 func backchannel(user, sid string) func(w *world, v *visitor) *op {
@@ -72,7 +77,8 @@ var stories = []struct {
 	long   bool // for make stress
 	ops    func(w *world, v *visitor) []*op
 }{
-	{"refresh and refresh", true, false, both(request(0), request(1))},
+	{"refresh and refresh", true, false, both(use(0), use(1))},
+	{"request and request", true, true, both(request(0), request(1))},
 	{"refresh and logout", true, false, both(request(0), logout)},
 	{"refresh and back-channel, all", true, false, both(request(0), backchannel("alice", ""))},
 	{"refresh and back-channel, by sid", true, true, both(request(0), backchannel("alice", "sid-1"))},

@@ -209,11 +209,12 @@ type op struct {
 	name   string
 	p      *process
 	kind   string
-	about  *visitor // may be nil
-	starts *visitor // the sign-in, for a start
-	end    *ending  // for a back-channel logout
-	before bool     // about had ended for good when it began
-	faults int      // of its process when it began
+	about  *visitor         // may be nil
+	held   *session.Session // what was read before, for a use
+	starts *visitor         // the sign-in, for a start
+	end    *ending          // for a back-channel logout
+	before bool             // about had ended for good when it began
+	faults int              // of its process when it began
 	at     time.Time
 	ctx    context.Context
 	hangUp context.CancelFunc
@@ -233,6 +234,9 @@ func (w *world) begin(o *op) {
 	o.ctx, o.hangUp, o.begun, o.at, o.faults = ctx, cancel, true, time.Now(), o.p.faults
 	if o.about != nil {
 		o.before = o.about.ended
+	}
+	if o.kind == "use" {
+		o.held = w.truth(o.about)
 	}
 	w.note("%s: begins %s", o.p.name, o)
 	w.quiet.Go(func() {
@@ -272,6 +276,9 @@ func (w *world) act(o *op) (ack func()) {
 		if err == nil {
 			s, err = o.p.m.AccessToken(o.ctx, s)
 		}
+		return func() { w.read(o, s, err) }
+	case "use":
+		s, err := o.p.m.AccessToken(o.ctx, o.held)
 		return func() { w.read(o, s, err) }
 	case "retry":
 		s, err := o.p.m.Peek(o.about.request.WithContext(o.ctx))
