@@ -3,7 +3,9 @@ package session
 import (
 	"context"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -57,6 +59,26 @@ func BenchmarkFromRequest(b *testing.B) {
 			}
 		})
 	})
+	b.Run("proven copy", func(b *testing.B) {
+		p := proven(b, st)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := p.FromRequest(r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("proven copy, parallel", func(b *testing.B) {
+		p := proven(b, st)
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if _, err := p.FromRequest(r); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	})
 	b.Run("no copy", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -74,4 +96,23 @@ func BenchmarkFromRequest(b *testing.B) {
 			}
 		}
 	})
+}
+
+// proven is a process that listens, and has heard a pong.
+func proven(b *testing.B, st *fakeStore) *Manager {
+	b.Helper()
+	cfg := testConfig()
+	cfg.Staleness = time.Minute
+	m, err := New(cfg, st, Deps{Refresh: newFakeProvider().refresh})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	var running sync.WaitGroup
+	running.Go(func() { m.Watch(ctx) })
+	b.Cleanup(func() { cancel(); running.Wait() })
+	for !m.CopiesTrusted() {
+		runtime.Gosched()
+	}
+	return m
 }

@@ -14,15 +14,16 @@ import (
 // ErrNone if there is none: no cookie, an unknown, ended or expired session, one that this server's secrets do not open. ErrTwoCookies
 // if there are several. Any other error is an outage.
 func (m *Manager) FromRequest(r *http.Request) (*Session, error) {
-	o, err := m.find(r, true)
+	now := m.now()
+	o, err := m.find(r, now, true)
 	if err != nil {
 		return nil, err
 	}
-	if m.touch(r.Context(), o) {
+	if m.touch(r.Context(), o, now) {
 		return o.session, nil
 	}
 	// The store moved nothing: another replica was first, or the session has just gone.
-	if o, err = m.find(r, false); err != nil {
+	if o, err = m.find(r, now, false); err != nil {
 		return nil, err
 	}
 	return o.session, nil
@@ -30,7 +31,7 @@ func (m *Manager) FromRequest(r *http.Request) (*Session, error) {
 
 // Peek is FromRequest without counting as use.
 func (m *Manager) Peek(r *http.Request) (*Session, error) {
-	o, err := m.find(r, true)
+	o, err := m.find(r, m.now(), true)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +62,8 @@ func (m *Manager) Alive(ctx context.Context, id ID) (bool, error) {
 	return false, fmt.Errorf("read session's expiry: %w", err)
 }
 
-// find returns the session of a request, where trust allows it a copy that the store need not confirm.
-func (m *Manager) find(r *http.Request, trust bool) (*opened, error) {
+// find returns the session of a request, where trust allows it a copy that the store need not confirm. now is when the request came.
+func (m *Manager) find(r *http.Request, now time.Time, trust bool) (*opened, error) {
 	ticket, err := m.cookie.read(r.Header)
 	if err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func (m *Manager) find(r *http.Request, trust bool) (*opened, error) {
 		return nil, ErrNone
 	}
 	if trust {
-		if o := m.copies.trusted(id, m.now()); o != nil {
+		if o := m.copies.trusted(id, now); o != nil {
 			return o, nil // ended, changed or expired it is not: that would have been heard, or is not due yet
 		}
 	}

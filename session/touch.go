@@ -13,8 +13,7 @@ func touchEvery(idle time.Duration) time.Duration { return min(time.Minute, idle
 
 // touch moves the idle timeout if it is time to. It returns false if it turned out that the session may be gone.
 // An outage is not reported: the session was just read, and the next request tries again.
-func (m *Manager) touch(ctx context.Context, o *opened) bool {
-	now := m.now()
+func (m *Manager) touch(ctx context.Context, o *opened, now time.Time) bool {
 	previous, due := o.use.claimTouch(now, touchEvery(m.cfg.IdleTimeout))
 	if !due {
 		return true
