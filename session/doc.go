@@ -16,11 +16,16 @@
 // # Writing
 //
 // [Manager.Start] makes a session at sign-in, with a new ticket always. [Manager.End],
-// [Manager.EndOne] and [Manager.EndByProvider] end sessions. [Manager.AccessToken] refreshes. Every
+// [Manager.EndOne], [Manager.EndByProvider] and [Manager.EndByProviderSession] end sessions. [Manager.AccessToken] refreshes. Every
 // write is conditional: a create succeeds only where nothing is and no ended mark stands, an update
 // only on the version that was read. So an ended session never comes back, and a slow writer
 // never overwrites a newer one. Writes go through alexedwards/scs (scs.go); idle time is the store's
 // expiry and is moved without a write (touch.go).
+//
+// # One user's sessions
+//
+// [Manager.Devices] lists them, [Manager.EndDevice] and [Manager.EndOthers] end them, by the user's index alone (index.go, devices.go). With
+// [Config.MaxPerUser] a sign-in is held to a limit, in one step of the store, however many there are at once (limit.go).
 //
 // # Errors
 //

@@ -186,8 +186,12 @@ func TestLimitThatCannotBeKept(t *testing.T) {
 		w.limited(1, "end_oldest")
 		_, one := w.must(w.both[0], "1")
 		w.stores[1].failEnds.Store(1)
-		if _, _, err := w.start(w.both[1], "2"); !errors.Is(err, errNotEnded) {
+		refused, _, err := w.start(w.both[1], "2")
+		if !errors.Is(err, errNotEnded) {
 			t.Fatalf("start = %v, want the outage", err)
+		}
+		if _, err := w.stores[0].TTL(t.Context(), refused.ID()); !errors.Is(err, session.ErrNone) {
+			t.Errorf("the refused session's time to live: %v, want ErrNone", err)
 		}
 		if w.alive([]*http.Request{one}) != 1 {
 			t.Error("the old session is gone")

@@ -38,6 +38,9 @@ func (c Config) Validate(report func(key, problem string)) {
 	if c.MaxPerUser < 0 || c.MaxPerUser > maxPerUser {
 		report("max_per_user", fmt.Sprintf("%d is not between 0 (no limit) and %d", c.MaxPerUser, maxPerUser))
 	}
+	if c.MaxPerUser == 0 && c.OnLimit == OnLimitRefuse {
+		report("on_limit", "refuses nothing without session.max_per_user; set that, or leave this out")
+	}
 	if c.MaxSize < 4*units.KiB || c.MaxSize > units.MiB {
 		report("max_size", fmt.Sprintf("%v is not between 4KiB and 1MiB", c.MaxSize))
 	}

@@ -27,6 +27,7 @@ func lossy(t *testing.T) (*redis.Store, *storetest.Lossy) {
 	_, _ = s.Lock(ctx, "warm", rec.Write, time.Minute)
 	_ = s.Unlock(ctx, "warm", rec.Write)
 	_ = s.AddIndex(ctx, "warm", session.Member{ID: "warm"}, time.Now(), time.Now().Add(time.Hour))
+	_, _ = s.AddWithin(ctx, "warm", session.Member{ID: "warm"}, time.Now(), time.Now().Add(time.Hour), session.Limit{Max: 1})
 	_, _ = s.MarkIndex(ctx, "warm", time.Now(), time.Minute)
 	return s, proxy
 }
@@ -76,6 +77,14 @@ func TestLostAnswers(t *testing.T) {
 		{"adding to an index is done", nil, func(t *testing.T, s *redis.Store) (string, error) {
 			return "done", s.AddIndex(t.Context(), "victim", session.Member{ID: "victim"}, time.Now(), hour())
 		}, "done"},
+		{"the last that may be is not refused", nil, func(t *testing.T, s *redis.Store) (string, error) {
+			_, err := s.AddWithin(t.Context(), "victim", session.Member{ID: "victim"}, time.Now(), hour(), session.Limit{Max: 1, Refuse: true})
+			return "done", err
+		}, "done"},
+		{"the newest sends nobody else away", nil, func(t *testing.T, s *redis.Store) (string, error) {
+			over, err := s.AddWithin(t.Context(), "victim", session.Member{ID: "victim"}, time.Now(), hour(), session.Limit{Max: 1})
+			return fmt.Sprint(len(over)), err
+		}, "0"},
 		{"marking an index lists nobody", nil, func(t *testing.T, s *redis.Store) (string, error) {
 			members, err := s.MarkIndex(t.Context(), "victim", time.Now(), time.Minute)
 			return fmt.Sprint(len(members)), err
