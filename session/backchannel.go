@@ -25,14 +25,18 @@ func (m *Manager) EndByProvider(ctx context.Context, issuer, subject, sid string
 	}
 	members, err := m.mark(ctx, key, issued)
 	if err != nil {
-		return 0, fmt.Errorf("mark index: %w", err)
+		err = fmt.Errorf("mark index: %w", err)
 	}
-	return m.endAll(ctx, members, func(member Member) (existed bool, err error) {
+	if err != nil && !errors.Is(err, ErrUnreplicated) {
+		return 0, err
+	}
+	ended, failed := m.endAll(ctx, members, func(member Member) (existed bool, err error) {
 		if info, readable := m.info(key, member); readable && !meant(info, subject, issued) {
 			return false, nil
 		}
 		return m.endListed(ctx, issuer, key, member, "backchannel")
 	})
+	return ended, cmp.Or(failed, err)
 }
 
 const (

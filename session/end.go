@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -51,16 +52,19 @@ func (m *Manager) end(ctx context.Context, id ID, s *Session, reason string) (ex
 	existed, err = m.store.End(ctx, id, endedMark)
 	if err != nil {
 		m.copies.doubt(id)
-		return false, fmt.Errorf("end session: %w", err)
+		err = fmt.Errorf("end session: %w", err)
+	}
+	if err != nil && !errors.Is(err, ErrUnreplicated) {
+		return false, err
 	}
 	m.gone(id)
-	if s != nil {
+	if s != nil && err == nil { // where a failover may bring the session back, it must be found again
 		m.leave(ctx, s)
 	}
 	if existed {
 		m.deps.Ended(s, reason)
 	}
-	return existed, nil
+	return existed, err
 }
 
 // settled is ctx without its end: for what has to be finished although the request that began it is over.

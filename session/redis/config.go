@@ -27,8 +27,8 @@ type Config struct {
 	Cert string `yaml:"cert" default:"" file:"true"`
 	// Key is the file with the PEM key of cert.
 	Key string `yaml:"key" default:"" file:"true"`
-	// Wait is how many replicas must have the end of a session, the result of a refresh and the index entry of a sign-in. Where fewer answer within half
-	// the timeout, the sign-out, back-channel logout or sign-in answers 503 and can be tried again; a refresh goes on and is logged.
+	// Wait is how many replicas must have the end of a session, the result of a refresh and the index entry of a sign-in. Where fewer have it within
+	// a quarter of the timeout, the sign-out, back-channel logout or sign-in answers 503 and can be tried again; a refresh goes on and is logged.
 	// 0 waits for none: a failover may undo the last moments. At most 8.
 	Wait int `yaml:"wait" default:"0"`
 	// Prefix starts every key, so that two installations can share one Redis. Letters, digits, `-`, `_`, `.`.

@@ -56,5 +56,12 @@
 //	  +ping +hello +info +select +get +set +del +exists +pttl +pexpireat
 //	  +hset +hdel +hgetall +hrandfield +time +eval +evalsha +subscribe +publish
 //
-// Where INFO is refused, HELLO and +config|get serve.
+// Where INFO is refused, HELLO and +config|get serve. Config.Wait needs +wait besides, and a cluster +cluster|slots.
+//
+// # Topologies
+//
+// One server, a primary that sentinels watch, or a cluster; commands only ever go to primaries, and redirects are followed with the same write ID. Each server has a
+// breaker: one that gives no answer is asked by one command at a time, and the others fail at once.
+//
+// With Config.Wait, what a failover must not undo waits for replicas; wait.go says what that is. Too few are [session.ErrUnreplicated].
 package redis

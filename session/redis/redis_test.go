@@ -10,6 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"cloakroom/configs/secret"
 	"cloakroom/session"
 	"cloakroom/session/redis"
 	"cloakroom/session/storetest"
@@ -46,6 +47,15 @@ func administrator(t testing.TB, server *storetest.Redis) *goredis.Client {
 // user makes an ACL user with the given rights and returns a configuration that signs in as that.
 func user(t testing.TB, server *storetest.Redis, rights string) redis.Config {
 	t.Helper()
+	allow(t, server, rights)
+	cfg := config(server)
+	cfg.URL = "redis://cloakroom:p%2540ss%20word@" + server.Addr + "/0"
+	return cfg
+}
+
+// allow makes an ACL user with the given rights.
+func allow(t testing.TB, server *storetest.Redis, rights string) (username string, password secret.String) {
+	t.Helper()
 	args := []any{"acl", "setuser", "cloakroom", "reset", "on", ">p%40ss word"}
 	for _, r := range strings.Fields(rights) {
 		args = append(args, r)
@@ -53,9 +63,7 @@ func user(t testing.TB, server *storetest.Redis, rights string) redis.Config {
 	if err := administrator(t, server).Do(t.Context(), args...).Err(); err != nil {
 		t.Fatalf("make user: %v", err)
 	}
-	cfg := config(server)
-	cfg.URL = "redis://cloakroom:p%2540ss%20word@" + server.Addr + "/0"
-	return cfg
+	return "cloakroom", "p%40ss word"
 }
 
 // leastRights are those that the package's comment lists.

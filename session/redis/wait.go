@@ -58,7 +58,8 @@ func (s *Store) runSafely(ctx context.Context, what string, script *goredis.Scri
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	w := &waiter{UniversalClient: s.client, replicas: s.wait, patience: s.timeout / 2}
+	// A quarter: a script that the server has to learn first is sent twice, with WAIT behind both.
+	w := &waiter{UniversalClient: s.client, replicas: s.wait, patience: s.timeout / 4}
 	answer, err := script.Run(ctx, w, keys, args...).Result()
 	if err != nil {
 		return nil, s.outage(what, err)
