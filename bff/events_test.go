@@ -15,10 +15,11 @@ import (
 	"github.com/coder/websocket"
 
 	"cloakroom/configs"
+	"cloakroom/session"
 )
 
 // newStreamHouse has an upstream with sockets, an event stream, and an answer that begins and takes its time.
-func newStreamHouse(t testing.TB, change func(*configs.Config)) *house {
+func newStreamHouse(t testing.TB, change func(*configs.Config), wrap ...func(session.Store) session.Store) *house {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/socket":
@@ -35,12 +36,14 @@ func newStreamHouse(t testing.TB, change func(*configs.Config)) *house {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(upstream.Close)
-	return newHouse(t, func(c *configs.Config) {
+	h := newHouseUnready(t, func(c *configs.Config) {
 		c.Routes[0].Upstream = upstream.URL
 		if change != nil {
 			change(c)
 		}
-	})
+	}, wrap...)
+	h.eventually("ready", func() bool { return h.get(h.admin+"/readyz").StatusCode == http.StatusOK })
+	return h
 }
 
 // open is an answer that goes on.

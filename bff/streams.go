@@ -48,6 +48,7 @@ type streams struct {
 	mu       sync.Mutex // guards all below, and the groups. Not held while ending streams or asking the store
 	groups   map[session.ID]*group
 	open     int
+	endless  int // of those, what does not finish by itself
 	queue    []*group
 	work     *sync.Cond
 	idlers   *sync.Cond // woken when a socket or an event stream of ours has closed
@@ -124,6 +125,9 @@ func (r *streams) add(sess *session.Session, k proxy.Kind, end func(reason strin
 	if k != proxy.Answer {
 		g.bounded++
 	}
+	if endless(k) {
+		r.endless++
+	}
 	r.metrics.streamOpened(string(k))
 	r.enqueue(g)
 	return func() { r.remove(g, st) }, nil
@@ -139,6 +143,9 @@ func (r *streams) remove(g *group, st *stream) {
 	if st.kind != proxy.Answer {
 		g.bounded--
 		r.open--
+	}
+	if endless(st.kind) {
+		r.endless--
 	}
 	if len(g.members) == 0 {
 		r.forget(g)
@@ -168,25 +175,29 @@ func (r *streams) gone(id session.ID) {
 // over ends a group's streams. An end that shows when the known expiry has come is the expiry.
 func (r *streams) over(g *group, reason string) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if g.due {
 		reason = expiredReason
 	}
 	r.forget(g)
-	var now []*stream
 	for st := range g.members {
 		if st.reason == endedReason || st.reason == expiredReason {
 			continue
 		}
-		st.reason = reason
 		if st.kind == proxy.Answer {
+			st.reason = reason
 			st.timer = time.AfterFunc(answerGrace, func() { st.end(reason) })
 			continue
 		}
-		now = append(now, st)
+		r.tell(st, reason)
 	}
-	r.mu.Unlock()
-	for _, st := range now {
-		st.end(reason)
+}
+
+// tell ends a stream, each in a goroutine of its own: one whose connections hang must hold up neither the others nor whoever brought the news.
+func (r *streams) tell(st *stream, reason string) {
+	st.reason = reason
+	if !r.closed {
+		r.done.Go(func() { st.end(reason) })
 	}
 }
 
@@ -282,39 +293,23 @@ func (r *streams) drain(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.draining = true
-	var now []*stream
 	for _, g := range r.groups {
 		for st := range g.members {
-			if st.reason == "" && (st.kind == proxy.Socket || st.kind == ownEvents) {
-				st.reason = drainReason
-				now = append(now, st)
+			if st.reason == "" && endless(st.kind) {
+				r.tell(st, drainReason)
 			}
 		}
 	}
-	r.mu.Unlock()
-	for _, st := range now {
-		st.end(drainReason)
-	}
-	r.mu.Lock()
 	defer context.AfterFunc(ctx, func() { r.mu.Lock(); defer r.mu.Unlock(); r.idlers.Broadcast() })()
-	for r.endless() > 0 && ctx.Err() == nil {
+	for r.endless > 0 && ctx.Err() == nil {
 		r.idlers.Wait()
 	}
 }
 
-// endless counts what does not finish by itself.
-func (r *streams) endless() (n int) {
-	for _, g := range r.groups {
-		for st := range g.members {
-			if st.kind == proxy.Socket || st.kind == ownEvents {
-				n++
-			}
-		}
-	}
-	return n
-}
+// endless reports whether a stream does not finish by itself.
+func endless(k proxy.Kind) bool { return k == proxy.Socket || k == ownEvents }
 
-// close ends the askers.
+// close ends the askers. By then nothing is open any more.
 func (r *streams) close() {
 	r.mu.Lock()
 	r.closed = true

@@ -33,23 +33,30 @@ type socket struct {
 
 // end makes the socket say goodbye at the next end of a frame. A second ending counts only if it is stronger, and not said yet.
 func (s *socket) end(e Ending) {
+	if s.begin(e) {
+		s.upstream.Close() // wakes Read. Over TLS it may take seconds, so without the lock
+	}
+}
+
+// begin notes the end, and reports whether it need not wait for a frame.
+func (s *socket) begin(e Ending) (now bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ending != nil {
 		if !s.said && e.Code >= 4000 && s.ending.Code < 4000 {
 			s.ending = &e
 		}
-		return
+		return false
 	}
 	s.ending = &e
 	if s.client != nil {
 		s.client.SetDeadline(time.Now().Add(goodbye))
 	}
 	if s.down.between() {
-		s.upstream.Close() // wakes Read
-		return
+		return true
 	}
 	s.timer = time.AfterFunc(lastFrame, func() { s.upstream.Close() })
+	return false
 }
 
 // Read hands on what the upstream sends: whole frames, once the socket is ended, then the close frame, and nothing more.
@@ -88,7 +95,6 @@ func (s *socket) goodbye(p []byte) (n int, over bool) {
 		if !s.down.closed { // the upstream's own was first, and it is the last word
 			s.last = closeFrame(s.ending.Code, s.ending.Reason)
 		}
-		s.upstream.Close()
 	}
 	n = copy(p, s.last)
 	s.last = s.last[n:]

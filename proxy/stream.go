@@ -84,12 +84,13 @@ func (x *exchange) track(k Kind) error {
 // finish ends the exchange. A socket says goodbye first; from whatever else the client hears no more.
 func (x *exchange) finish(e Ending) {
 	x.ending.Lock()
-	defer x.ending.Unlock()
-	if x.over {
+	if s := x.socket; s != nil {
+		x.ending.Unlock()
+		s.end(e) // also when it is over: it is closed then
 		return
 	}
-	if x.socket != nil {
-		x.socket.end(e)
+	defer x.ending.Unlock()
+	if x.over {
 		return
 	}
 	x.cancel(fmt.Errorf("%w: %w", ErrEnded, e.Cause))
