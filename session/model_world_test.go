@@ -235,7 +235,7 @@ func (w *world) begin(o *op) {
 	if o.about != nil {
 		o.before = o.about.ended
 	}
-	if o.kind == "use" {
+	if o.kind == "use" || o.kind == "uses" {
 		o.held = w.truth(o.about)
 	}
 	w.note("%s: begins %s", o.p.name, o)
@@ -279,6 +279,13 @@ func (w *world) act(o *op) (ack func()) {
 		return func() { w.read(o, s, err) }
 	case "use":
 		s, err := o.p.m.AccessToken(o.ctx, o.held)
+		return func() { w.read(o, s, err) }
+	case "uses": // one after the other, each when whatever became of the last one is over
+		s, err := o.p.m.AccessToken(o.ctx, o.held)
+		for range 2 {
+			time.Sleep(longTime / 2)
+			s, err = o.p.m.AccessToken(o.ctx, o.held)
+		}
 		return func() { w.read(o, s, err) }
 	case "retry":
 		s, err := o.p.m.Peek(o.about.request.WithContext(o.ctx))
