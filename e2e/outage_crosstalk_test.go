@@ -143,12 +143,12 @@ func (s *story) disturb(dice *rand.Rand, stop <-chan struct{}) {
 		case <-stop:
 			return
 		}
-		switch dice.IntN(4) {
-		case 0:
+		switch dice.IntN(32) {
+		case 0, 1, 2, 3:
 			s.Redis.Link.Reset()
-		case 1:
+		case 4, 5: // for a third of a second or so: some answers come when nobody waits for them any more
 			s.Redis.Link.Delay(time.Duration(dice.Int64N(int64(storeTimeout * 3 / 2))))
-		default:
+		case 6, 7:
 			s.Redis.Link.Delay(0)
 		}
 	}

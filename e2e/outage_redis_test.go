@@ -13,7 +13,7 @@ import (
 
 const (
 	// storeTimeout is session.redis.timeout in these stories.
-	storeTimeout = 300 * time.Millisecond
+	storeTimeout = 500 * time.Millisecond
 	// staleness is the default of session.staleness.
 	staleness = 2 * time.Second
 	// redisUser has the password of redisURL in these stories, until a story changes it.
@@ -21,19 +21,21 @@ const (
 )
 
 // onStores tells stories on two replicas: the first asks Redis for each request, the second as by default.
-func onStores(t *testing.T) *story {
+func onStores(t *testing.T, configure ...func(*stack.Config)) *story {
 	t.Helper()
-	s := onOwn(t, stack.Options{Configure: func(c *stack.Config) { c.RedisTimeout = storeTimeout }})
+	s := onOwn(t, stack.Options{Configure: func(c *stack.Config) {
+		c.RedisTimeout = storeTimeout
+		for _, f := range configure {
+			f(c)
+		}
+	}})
 	s.allow(redisPassword)
 	shared.corpus.Learn("redis password", redisPassword)
 	s.Config.RedisURL = "redis://" + redisUser + ":" + redisPassword + "@" + s.Redis.Link.Address + "/0"
-	if strings.Contains(readRoot(t, "configs/reference.yaml"), "\n  staleness: ") {
-		s.Config.Session = "  staleness: 0"
-	}
-	for range 2 {
+	for _, keys := range []string{"  staleness: 0", ""} {
+		s.Config.Session = keys
 		_, err := s.StartReplica(s.ctx)
 		s.check(err)
-		s.Config.Session = ""
 	}
 	s.check(s.Ready(s.ctx))
 	return s
@@ -49,8 +51,10 @@ func (s *story) allow(password string) {
 type storeOutage struct {
 	name       string
 	begin, end func(*story)
-	// says is in the log and in the readiness line.
+	// says is in the log.
 	says string
+	// copies tells whether a replica that trusts its copies goes on for a while: its connection does not break.
+	copies bool
 }
 
 var storeOutages = []storeOutage{
@@ -58,25 +62,25 @@ var storeOutages = []storeOutage{
 		"refused",
 		func(s *story) { s.check(s.Redis.Link.Refuse()) },
 		func(s *story) { s.check(s.Redis.Link.Accept(s.Redis.Direct())) },
-		"connection refused",
+		"connection refused", false,
 	},
 	{
 		"frozen",
 		func(s *story) { s.check(s.Redis.Signal(syscall.SIGSTOP)) },
 		func(s *story) { s.check(s.Redis.Signal(syscall.SIGCONT)) },
-		"context deadline exceeded",
+		"context deadline exceeded", true,
 	},
 	{
 		"slow",
 		func(s *story) { s.Redis.Link.Delay(5 * time.Second) },
 		func(s *story) { s.Redis.Link.Delay(0) },
-		"context deadline exceeded",
+		"context deadline exceeded", true,
 	},
 	{
 		"password",
 		func(s *story) { s.allow("another-one"); s.Redis.Link.Reset() },
 		func(s *story) { s.allow(redisPassword) },
-		"WRONGPASS",
+		"WRONGPASS", false,
 	},
 }
 
@@ -96,15 +100,11 @@ func (s *story) outOfRedis(o storeOutage) {
 	b, trusting := s.at(user, 0), s.at(user, 1)
 	callback := s.begin(s.at(other, 0), "bob", "/public/x")
 	codes, ticket := s.exchanges(), user.Ticket()
-	served := func(a *browse.Answer) {
-		if a.Status != 200 {
-			s.Errorf("%s before the outage: %d", a.URL.Path, a.Status)
-		}
-	}
-	s.storm(b, "/api/json", 100, 5*time.Millisecond, served)
-	s.get(trusting, "/api/json", 200)
+	s.storm(b, "/api/json", 100, 5*time.Millisecond, func(*browse.Answer) {}) // the load that a process holds something for
+	s.trusted(1, 1)
+	s.back(trusting)
 	b.Close()
-	before, errors := s.load(asking), s.metric(asking, "cloakroom_store_errors_total")
+	before, errors := []load{s.load(s.Replicas[0]), s.load(s.Replicas[1])}, s.metric(asking, "cloakroom_store_errors_total")
 
 	end := sync.OnceFunc(func() { o.end(s) })
 	defer end() // a story that fails leaves Redis to the next ones
@@ -127,7 +127,10 @@ func (s *story) outOfRedis(o storeOutage) {
 	s.readiness(asking, 503, "store: redis: ping: ")
 	s.record(asking, "code", "session_store_unavailable", "err", o.says)
 	s.counted(asking, "cloakroom_store_errors_total", errors)
-	<-copies
+	if served := <-copies; o.copies && served == 0 || !o.copies && served > staleness/2 {
+		s.Errorf("served from copies for %s", served)
+	}
+	s.trusted(1, 0)
 
 	end()
 	s.check(s.Ready(s.ctx))
@@ -141,18 +144,23 @@ func (s *story) outOfRedis(o storeOutage) {
 		s.Errorf("the same callback afterwards: %d at %s", a.Status, a.URL.Path)
 	}
 	b.Close()
-	s.settled(asking, before)
+	for n, r := range s.Replicas {
+		s.settled(r, before[n])
+	}
+	if o.copies {
+		documented(s.T, "session.staleness", "cloakroom_copies_trusted")
+	}
 	documented(s.T, "503", "session_store_unavailable", "cloakroom_store_errors_total", "store: redis: ping: …", o.says)
 }
 
 // outOfCopies watches a replica that may trust its copies while Redis is out: it serves the user or answers 503, and no request that
-// begins later than staleness is served. It ends with the first 503 from then on.
-func (s *story) outOfCopies(b *browse.Browser) <-chan struct{} {
-	done := make(chan struct{})
+// begins later than staleness is served. It ends with the first 503 from then on, and says until when users were served.
+func (s *story) outOfCopies(b *browse.Browser) <-chan time.Duration {
+	done := make(chan time.Duration, 1)
 	began := time.Now()
 	go func() {
-		defer close(done)
 		served := time.Duration(0)
+		defer func() { done <- served }()
 		for {
 			asked := time.Since(began)
 			a, err := b.Fetch(s.ctx, "GET", "/api/json", "")
@@ -219,6 +227,32 @@ func TestRedisRestartedEmpty(t *testing.T) {
 	}
 	s.check(s.Ready(s.ctx))
 	s.get(s.signedIn("alice"), "/api/json", 200)
+	documented(t, "401", "signed_out", "store: ok")
+}
+
+// SES-13: sessions that somebody deleted by hand are announced by nobody. The copies of a session in use are confirmed again and again.
+func TestRedisEmptiedByHand(t *testing.T) {
+	t.Parallel()
+	const idle = 20 * time.Second
+	s := onStores(t, func(c *stack.Config) { c.IdleTimeout = idle })
+	user := s.signedIn("alice")
+	s.trusted(1, 1)
+	for n := range s.Replicas {
+		s.get(s.at(user, n), "/api/json", 200)
+	}
+	s.check(s.Redis.Client.FlushAll(s.ctx).Err())
+	began := time.Now()
+	s.problem(s.get(s.at(user, 0), "/api/json", 401), "signed_out")
+	s.eventually("the session is gone", func() bool {
+		asked := time.Since(began)
+		a, err := s.at(user, 1).Fetch(s.ctx, "GET", "/api/json", "")
+		s.check(err)
+		if a.Status != 401 && !(a.Status == 200 && asked <= idle/10) {
+			s.Fatalf("%s later: %d", asked, a.Status)
+		}
+		return a.Status == 401
+	})
+	s.readiness(s.Replicas[0], 200, "store: ok")
 	documented(t, "401", "signed_out", "store: ok")
 }
 

@@ -45,11 +45,13 @@ func (s *Switch) Reset() {
 	}
 }
 
-// Delay keeps each piece of an answer back for this long, from now on, on connections that are open, too.
+// Delay keeps each piece of an answer back for this long, from now on, on connections that are open, too. What was kept back so far goes out.
 func (s *Switch) Delay(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.delay = d
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // answer copies from the target to the client, late if it shall be so, until either is gone.
@@ -69,7 +71,7 @@ func (s *Switch) answer(client, target net.Conn, gone <-chan struct{}) {
 // late waits as long as answers take, and reports whether somebody still waits for this one.
 func (s *Switch) late(gone <-chan struct{}) bool {
 	s.mu.Lock()
-	delay := s.delay
+	delay, changed := s.delay, s.changed
 	s.mu.Unlock()
 	if delay == 0 {
 		return true
@@ -78,6 +80,8 @@ func (s *Switch) late(gone <-chan struct{}) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
+	case <-changed:
 		return true
 	case <-gone:
 		return false

@@ -19,6 +19,7 @@ type Switch struct {
 	mu       sync.Mutex
 	listener net.Listener
 	delay    time.Duration
+	changed  chan struct{} // closed and replaced with each change of delay
 	targets  []string
 	next     int
 	conns    map[net.Conn]struct{}
@@ -30,7 +31,7 @@ func NewSwitch(targets ...string) (*Switch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start switch: %w", err)
 	}
-	s := &Switch{Address: listener.Addr().String(), listener: listener, targets: targets, conns: make(map[net.Conn]struct{})}
+	s := &Switch{Address: listener.Addr().String(), listener: listener, changed: make(chan struct{}), targets: targets, conns: make(map[net.Conn]struct{})}
 	s.open.Go(func() { s.accept(listener) })
 	return s, nil
 }
