@@ -54,19 +54,22 @@ function showSignedIn(who) {
     h('div', { class: 'column' }, holds.element, inspector.element)), you, orders, holds, inspector);
 }
 
+// While this page signs out by itself, the end of the session is no news: it would flash by before the provider's page comes.
+let leaving = false;
+
 async function doSignOut(button) {
-  button.disabled = true;
+  button.disabled = leaving = true;
   try {
     await signOut();
   } catch (failure) {
-    button.disabled = false;
+    button.disabled = leaving = false;
     tell(`You are still signed in: ${failure.message}`);
   }
 }
 
 // ended is what a page does whose session is over: it hides what it showed and offers to sign in again.
 function ended() {
-  if (!shown) return;
+  if (!shown || leaving) return;
   showSignedOut();
   tell(h('strong', {}, 'You were signed out.'), ' The session ended elsewhere, or ran out. ', h('a', { href: signInURL() }, 'Sign in again'));
   say('You were signed out.');
