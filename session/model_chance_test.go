@@ -151,6 +151,7 @@ func (c *wanderer) wishes(p *process) (all []choice) {
 		if v.ended || v.gone {
 			weight = 5 // its readers are of interest still
 		}
+		all = append(all, choice{"the provider revokes " + v.name, 2, func() { c.revoke(v) }, false})
 		wish(120/weight, &op{kind: "request", about: v})
 		wish(20/weight, &op{kind: "retry", about: v})
 		wish(20/weight, &op{kind: "keepalive", about: v})

@@ -56,6 +56,12 @@ func (w *world) provide(token string) (session.Refreshed, error) {
 	return session.Refreshed{Tokens: tokens("access "+name, next, time.Now())}, nil
 }
 
+// revoke is the provider's own end of a sign-in, of which it tells nobody: a reason for the session to end with its next refresh.
+func (w *world) revoke(v *visitor) {
+	w.families[v.name].revoked = true
+	v.excused = true
+}
+
 // sends holds law 3 to account at the moment when a token leaves: its attempt is on record, no other call of its session is under way, and it leaves again once at most, after an
 // attempt whose outcome nobody can know.
 func (w *world) sends(p *process, s *session.Session) *sending {

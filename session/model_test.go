@@ -58,6 +58,12 @@ func uses(w *world, v *visitor) []*op {
 	return []*op{{name: "#one", kind: "uses", p: w.processes[0], about: v}}
 }
 
+// refused is uses with a provider that revoked the sign-in.
+func refused(w *world, v *visitor) []*op {
+	w.revoke(v)
+	return uses(w, v)
+}
+
 func logout(w *world, v *visitor) *op { return &op{kind: "logout", p: w.processes[1], about: v} }
 
 func backchannel(user, sid string) func(w *world, v *visitor) *op {
@@ -90,6 +96,7 @@ var stories = []struct {
 	{"refresh and back-channel, all", true, false, false, both(request(0), backchannel("alice", ""))},
 	{"refresh and back-channel, by sid", true, true, false, both(request(0), backchannel("alice", "sid-1"))},
 	{"refresh and refresh and refresh", true, false, true, uses},
+	{"a refresh that is refused, and another", true, false, true, refused},
 	{"a sign-in and back-channel, all", false, false, false, both(signIn, backchannel("alice", ""))},
 	{"a sign-in and back-channel, by sid", false, false, false, both(signIn, backchannel("alice", "sid-1"))},
 }
