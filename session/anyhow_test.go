@@ -12,7 +12,7 @@ import (
 
 // TestWhateverHappensToTheAnnouncements plays random seconds: sessions start, are used, refreshed and ended here and there, while the subscription breaks, hangs, comes late or loses
 // pongs. No request that begins later than staleness after an acknowledged end is served; one that begins after the end was heard is not, either; and none
-// is refused whose session lives.
+// is refused whose session lives. Tokens are no older, either.
 func TestWhateverHappensToTheAnnouncements(t *testing.T) {
 	const staleness = time.Second
 	random := newSeed(t)
@@ -20,9 +20,11 @@ func TestWhateverHappensToTheAnnouncements(t *testing.T) {
 	for range 100 {
 		watching(t, staleness, func(t *testing.T, p *pair) {
 			type user struct {
-				s     *Session
-				r     *http.Request
-				ended time.Time
+				s       *Session
+				r       *http.Request
+				ended   time.Time
+				token   int // the newest
+				changed time.Time
 			}
 			var users []*user
 			p.idp.answer = func(_ context.Context, _ *Session, call int) (Refreshed, error) {
@@ -49,7 +51,7 @@ func TestWhateverHappensToTheAnnouncements(t *testing.T) {
 						}
 					}
 				}
-				u := users[random.IntN(len(users))]
+				u := users[len(users)-1-random.IntN(min(5, len(users)))] // the others have ended
 				switch random.IntN(10) {
 				case 0:
 					if u.ended.IsZero() {
@@ -59,13 +61,21 @@ func TestWhateverHappensToTheAnnouncements(t *testing.T) {
 						u.ended = time.Now()
 					}
 				case 1:
-					if _, err := p.other.OtherToken(t.Context(), u.s); err != nil && !errors.Is(err, ErrNone) {
+					p.other.pauses.forced.Remove(u.s.ID())
+					switch next, err := p.other.OtherToken(t.Context(), u.s); {
+					case err == nil && next.Tokens.Access != u.s.Tokens.Access:
+						u.token, u.changed = number(next), time.Now()
+					case err != nil && !errors.Is(err, ErrNone):
 						t.Fatal(err)
 					}
 				}
+				var s *Session
 				var err error
-				if asked := p.asks(func() { _, err = p.FromRequest(u.r) }); len(asked) == 0 {
+				if asked := p.asks(func() { s, err = p.FromRequest(u.r) }); len(asked) == 0 {
 					copied++
+				}
+				if err == nil && number(s) < u.token && time.Since(u.changed) >= staleness {
+					t.Fatalf("token %d, %v after it was replaced by %d", number(s), time.Since(u.changed), u.token)
 				}
 				over := !u.ended.IsZero()
 				switch {
@@ -89,4 +99,13 @@ func TestWhateverHappensToTheAnnouncements(t *testing.T) {
 	if copied < 1000 || refused < 1000 {
 		t.Error("the faults left nothing to show")
 	}
+}
+
+// number is which call to the provider brought a session's tokens; 0 are those of the sign-in.
+func number(s *Session) int {
+	n, err := strconv.Atoi(s.Tokens.Access)
+	if err != nil {
+		return 0
+	}
+	return n
 }

@@ -47,6 +47,11 @@ func TestAnEndIsObeyedWithinStalenessAtWorst(t *testing.T) {
 			e.set(func() { e.held = true })
 			time.AfterFunc(time.Second, func() { e.set(func() { e.held = false }) })
 		}, time.Second, true},
+		{"a pong comes late, and what was said after it does not come", func(_ *pair, e *fakeEar) {
+			e.set(func() { e.held, e.pass = true, 0 })
+			time.Sleep(600 * time.Millisecond) // a ping is answered
+			time.AfterFunc(time.Second, func() { e.set(func() { e.pass = 1 }) })
+		}, staleness, true},
 		{"pongs are lost", func(_ *pair, e *fakeEar) { e.set(func() { e.dropped = func(e Event) bool { return e.Pong != "" } }) }, 0, false},
 		{"a pong that answers nothing comes", func(_ *pair, e *fakeEar) {
 			e.set(func() { e.deaf = true })
@@ -79,6 +84,9 @@ func TestALostSubscriptionIsFoundAgain(t *testing.T) {
 		p.st.breakWith(errDown, "listen")
 		p.st.ear().snap()
 		synctest.Wait()
+		if p.CopiesTrusted() {
+			t.Error("copies are said to be trusted")
+		}
 		for range 3 {
 			p.wants("without proof", p.asks(func() { _, _ = p.Peek(r) }), "read")
 		}
@@ -139,8 +147,10 @@ func TestAPongOfAnOldEpochProvesNothing(t *testing.T) {
 		if p.CopiesTrusted() {
 			t.Fatal("trusted without a pong")
 		}
-		for _, e := range pongs {
-			ear.push(e)
+		for range 10 { // as many as there are open questions, and more
+			for _, e := range pongs {
+				ear.push(e)
+			}
 		}
 		synctest.Wait()
 		if len(pongs) == 0 || p.CopiesTrusted() {
@@ -266,6 +276,22 @@ func TestACopyEndsWithItsDeadline(t *testing.T) {
 		if lived := time.Since(began); lived != 12*time.Hour {
 			t.Errorf("lived for %v, want 12h", lived)
 		}
+	})
+}
+
+// SES-05: nor does a store that forgot the end.
+func TestACopyEndsWithItsDeadlineWithoutTheStore(t *testing.T) {
+	watching(t, 2*time.Second, func(t *testing.T, p *pair) {
+		s, r := p.start(24 * time.Hour)
+		p.st.mu.Lock()
+		k := p.st.records[s.ID()]
+		k.expires = time.Now().Add(1000 * time.Hour)
+		p.st.records[s.ID()] = k
+		p.st.mu.Unlock()
+		time.Sleep(12*time.Hour - time.Second)
+		p.read(t, r)
+		time.Sleep(time.Second)
+		p.house.gone(t, r)
 	})
 }
 

@@ -306,7 +306,7 @@ func TestASlowLoadTakesNothingBack(t *testing.T) {
 	})
 }
 
-// seed is printed by a failing property.
+// newSeed is where chance comes from; a failing test prints it.
 func newSeed(t *testing.T) *rand.Rand {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
