@@ -29,6 +29,7 @@ type keySet struct {
 
 	turn chan struct{} // holds one; whoever took it out owns what follows
 	next time.Time     // the network is not asked before
+	asks int           // how often it was asked
 	body []byte        // the last good key set
 	err  error         // why the last fetch failed, nil if it did not
 }
@@ -71,6 +72,7 @@ const unsigned = "eyJhbGciOiJSUzI1NiJ9.e30.AA"
 
 func (k *keySet) ask(ctx context.Context) {
 	k.next = k.now().Add(k.cooldown)
+	k.asks++
 	var body []byte
 	if body, k.err = k.fetch(ctx); k.err == nil {
 		k.body = body
@@ -97,7 +99,10 @@ func (k *keySet) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // verify returns the payload of a token whose header has passed parseToken. Without a verdict, because a key is unknown and the
 // provider cannot be asked for it, the error is errNoKeys; otherwise it is a Refusal.
-func (k *keySet) verify(ctx context.Context, raw string) ([]byte, error) {
+func (k *keySet) verify(ctx context.Context, raw, keyID string) ([]byte, error) {
+	<-k.turn
+	before := k.asks
+	k.turn <- struct{}{}
 	payload, err := k.remote.VerifySignature(ctx, raw)
 	if err == nil {
 		return payload, nil
@@ -107,11 +112,23 @@ func (k *keySet) verify(ctx context.Context, raw string) ([]byte, error) {
 	}
 	<-k.turn
 	defer func() { k.turn <- struct{}{} }()
-	if k.err != nil {
+	switch {
+	case k.err != nil:
 		return nil, errNoKeys // the signing key may be a new one
+	case k.asks == before && !k.has(keyID):
+		return nil, &Refusal{ReasonSignature, errWithheld}
 	}
 	return nil, refuse(ReasonSignature, "no key of the provider verifies it")
 }
+
+// has reports whether the last good key set has a key of that ID. A token that names no key is judged by all of them.
+func (k *keySet) has(keyID string) bool {
+	var set jose.JSONWebKeySet
+	return keyID == "" || (json.Unmarshal(k.body, &set) == nil && len(set.Key(keyID)) > 0)
+}
+
+// errWithheld says that a key is not known, and that the cooldown kept us from asking for it: it may be a new one.
+var errWithheld = errors.New("the key is not known, and the provider was asked for its keys a moment ago")
 
 // errNoKeys says that a signature could be neither verified nor refused.
 var errNoKeys = errors.New("the key is not known and the provider's keys cannot be fetched")

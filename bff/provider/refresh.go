@@ -75,7 +75,11 @@ func (p *Provider) refreshed(ctx context.Context, k *known, g grant, prev Previo
 	if reason != "" {
 		return nil, refuse(reason, "")
 	}
-	if err := p.verified(ctx, k, t); err != nil {
+	switch err := p.verified(ctx, k, t); {
+	case errors.Is(err, ErrUnavailable), errors.Is(err, errWithheld):
+		// The tokens are granted, and came from the provider itself over TLS. What its ID token says cannot be believed yet, so claims and roles stay.
+		return &Identity{Issuer: p.cfg.Issuer, Tokens: g.tokens}, nil
+	case err != nil:
 		return nil, err
 	}
 	more, err := p.userinfo(ctx, k, g.tokens.Access, id.subject)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 func TestRefreshBringsNewTokensAndIdentity(t *testing.T) {
@@ -179,6 +181,25 @@ func TestUserinfoOutageDuringRefreshKeepsTheClaims(t *testing.T) {
 	_, err = c.Refresh(t.Context(), theRefresh, c.previous())
 	if got := c.reasonOf(t, err); got != ReasonUserinfoSubject || !errors.Is(err, ErrInvalidGrant) {
 		t.Errorf("OIDC-11: somebody else's userinfo: %v", err)
+	}
+}
+
+// OIDC-16, OIDC-17: right after a rotation, when the new key cannot be had yet, a refresh keeps its tokens and the claims as they were;
+// the provider has exchanged the token, and ending the session would sign everybody out.
+func TestNewKeyOutOfReachDuringRefreshKeepsTheClaims(t *testing.T) {
+	c := newClientOf(t, newOP(t), nil)
+	c.clock.add(c.pace.keyCooldown)
+	c.op.set(func() { c.op.now = c.clock.now() })
+	if _, err := c.LogoutToken(t.Context(), junk(c.op, 1)); reasonName(err) != ReasonSignature { // somebody uses up the one fetch
+		t.Fatal(err)
+	}
+	c.op.set(func() {
+		c.op.keySet = []jose.JSONWebKey{publicKey("other")}
+		c.op.mint = func(claims map[string]any) string { return sign(claims, "other", jose.RS256, nil) }
+	})
+	id, err := c.Refresh(t.Context(), theRefresh, c.previous())
+	if err != nil || id.Subject != "" || id.Tokens.Access != theAccess {
+		t.Errorf("identity %+v, error %v", id, err)
 	}
 }
 

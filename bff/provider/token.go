@@ -17,6 +17,7 @@ type signedToken struct {
 	raw     string
 	alg     string
 	typ     string // lower case, without "application/"
+	keyID   string // may be empty
 	payload []byte
 	claims  map[string]any
 }
@@ -71,12 +72,13 @@ func (t *signedToken) judgeHeader(header map[string]any, algs []string) error {
 		t.typ = strings.TrimPrefix(strings.ToLower(s), "application/")
 	}
 	t.alg = alg
+	t.keyID, _ = header["kid"].(string)
 	return nil
 }
 
 // verify checks the signature. The payload that it covers is the one that was judged.
 func (t signedToken) verify(ctx context.Context, keys *keySet) error {
-	payload, err := keys.verify(ctx, t.raw)
+	payload, err := keys.verify(ctx, t.raw, t.keyID)
 	if err != nil {
 		return err
 	}
