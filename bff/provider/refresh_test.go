@@ -190,8 +190,10 @@ func TestNewKeyOutOfReachDuringRefreshKeepsTheClaims(t *testing.T) {
 	c := newClientOf(t, newOP(t), nil)
 	c.clock.add(c.pace.keyCooldown)
 	c.op.set(func() { c.op.now = c.clock.now() })
-	if _, err := c.LogoutToken(t.Context(), junk(c.op, 1)); reasonName(err) != ReasonSignature { // somebody uses up the one fetch
-		t.Fatal(err)
+	for n := 1; c.op.count("/jwks") < 2; n++ { // somebody uses up the one fetch; the first may still join that of the start
+		if _, err := c.LogoutToken(t.Context(), junk(c.op, n)); reasonName(err) != ReasonSignature {
+			t.Fatal(err)
+		}
 	}
 	c.op.set(func() {
 		c.op.keySet = []jose.JSONWebKey{publicKey("other")}
