@@ -1,4 +1,4 @@
-// Package house_test holds the rules of DESIGN and STYLE that a program can check: who may import whom, what is
+// Package house_test holds the rules of the house that a program can check: who may import whom, what is
 // explained, what is never used.
 package house_test
 

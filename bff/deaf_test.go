@@ -67,7 +67,7 @@ func (d *deafened) silence(yes bool) {
 	d.ears = nil
 }
 
-// ENGINE 6.2: what another process ended while nothing was heard ends here as soon as announcements are heard again.
+// What another process ended while nothing was heard ends here as soon as announcements are heard again.
 func TestAStreamWhoseEndWasNotHeardEndsWhenAnnouncementsAreHeardAgain(t *testing.T) {
 	var store *deafened
 	h := newStreamHouse(t, nil, func(inner session.Store) session.Store {

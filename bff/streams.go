@@ -31,7 +31,7 @@ const (
 // ownEvents is the kind of our own event stream, beside those of the proxy.
 const ownEvents proxy.Kind = "events"
 
-// streams knows what is open for which session, and ends it when the session ends (ENGINE 6). An ordinary request is not in it, so that it pays
+// streams knows what is open for which session, and ends it when the session ends (docs/engine.md). An ordinary request is not in it, so that it pays
 // nothing: the proxy tells only of sockets, event streams, and answers that have lasted for a second.
 //
 // An end is heard (gone), or seen: the store is asked when a stream opens, since the end may have come between its session's check and

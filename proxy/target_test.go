@@ -11,7 +11,7 @@ import (
 
 func TestTargetPath(t *testing.T) {
 	for _, c := range []struct{ name, base, strip, path, raw, want string }{
-		{"DESIGN's example", "/v2", "/api", "/api/orders/7", "", "/v2/orders/7"},
+		{"the route of the documentation", "/v2", "/api", "/api/orders/7", "", "/v2/orders/7"},
 		{"no base, no prefix", "", "", "/api/orders/7", "", "/api/orders/7"},
 		{"trailing slash stays", "/v2", "/api", "/api/", "", "/v2/"},
 		{"the prefix alone", "/v2", "/api", "/api", "", "/v2"},

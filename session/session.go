@@ -30,7 +30,7 @@ type Session struct {
 	Browser, Address string
 	// Tokens are what the upstreams and the provider get.
 	Tokens Tokens
-	// Attempt is the refresh under way, if its outcome is unknown (ENGINE 5.3).
+	// Attempt is the refresh under way, if its outcome is unknown (docs/engine.md).
 	Attempt *Attempt
 
 	id      ID
@@ -48,7 +48,7 @@ type Tokens struct {
 	ID string
 	// Scope is what the provider granted, space-separated; empty if it did not say.
 	Scope string
-	// Issued and Expires bound the access token's life. Expires is never zero: without expires_in it is Issued + 5 minutes (ENGINE 5.1).
+	// Issued and Expires bound the access token's life. Expires is never zero: without expires_in it is Issued + 5 minutes (docs/engine.md).
 	Issued, Expires time.Time
 }
 

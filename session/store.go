@@ -29,7 +29,7 @@ var (
 // ID is a session's key in the store: base64url(SHA-256(ticket)), 43 characters.
 type ID string
 
-// WriteID names one write, so that a command repeated after a lost answer counts once (ENGINE 2.3).
+// WriteID names one write, so that a command repeated after a lost answer counts once (docs/engine.md).
 type WriteID [16]byte
 
 // Record is one sealed session as the store sees it.
@@ -106,7 +106,7 @@ type Store interface {
 	DropIndex(ctx context.Context, key IndexKey, id ID) error
 	// Members lists an index, in no order.
 	Members(ctx context.Context, key IndexKey) ([]Member, error)
-	// MarkIndex sets the index's mark to issued for keep, unless it has a later one, and lists the members, in one step (ENGINE 3.3).
+	// MarkIndex sets the index's mark to issued for keep, unless it has a later one, and lists the members, in one step (docs/engine.md).
 	MarkIndex(ctx context.Context, key IndexKey, issued time.Time, keep time.Duration) ([]Member, error)
 
 	// Lock takes the lock of id's refresh token for owner, or keeps it if owner has it already; it is free again after lease.

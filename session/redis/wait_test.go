@@ -13,7 +13,7 @@ import (
 	"cloakroom/session/storetest"
 )
 
-// ENGINE 3.7: whoever wanted an end hears when too few replicas have it, in bounded time; a refresh goes on, and is logged. A repeat, which writes nothing, is
+// Whoever wanted an end hears when too few replicas have it, in bounded time; a refresh goes on, and is logged. A repeat, which writes nothing, is
 // counted as well, and once the replicas are back everything is done.
 func TestWait(t *testing.T) {
 	t.Parallel()
