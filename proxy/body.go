@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +18,9 @@ import (
 // Bodies, the rule: neither side may be silent for longer than the route's `idle` while a body is on its way, and none is longer
 // than the route allows. A body of unknown length that turns out too long is cut off visibly: the upstream's connection
 // is closed before the end of the request, or the client's before the end of the answer.
+//
+// A client that sends a byte now and then would hold two connections for ever (slowloris). So all waiting for a body together takes no longer than
+// `idle`, and what its bytes take at the slowest rate that the route allows.
 
 // maxReplay bounds, in bytes, a request body that is kept for a second try after the token was renewed.
 const maxReplay = 64 << 10
@@ -52,17 +56,33 @@ type requestBody struct {
 	body    io.ReadCloser
 	left    int64
 	limited bool
+	came    int64         // bytes so far
+	waited  time.Duration // for the client, not for the upstream
+}
+
+// patient is how much longer the client may let itself be waited for.
+func (b *requestBody) patient() time.Duration {
+	idle, rate := b.x.route.Config.Idle, int64(b.x.route.Config.Request.MinRate)
+	if rate <= 0 {
+		return idle
+	}
+	whole, part := min(b.came/rate, math.MaxInt32), b.came%rate // not to overflow
+	earned := time.Duration(whole)*time.Second + time.Duration(part)*time.Second/time.Duration(rate)
+	return min(idle, idle+earned-b.waited)
 }
 
 // Read counts, and moves both deadlines: the client's to send on, and the upstream's, whose time to answer starts
 // when it has what it needs.
 func (b *requestBody) Read(p []byte) (int, error) {
 	conf := &b.x.route.Config
-	if !b.x.awaitBody(time.Now().Add(conf.Idle)) || b.x.ended() {
+	patient, began := b.patient(), time.Now()
+	if !b.x.awaitBody(began.Add(patient)) || b.x.ended() {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	b.x.patience(conf.Idle + conf.Timeout)
+	b.x.patience(patient + conf.Timeout)
 	n, err := b.body.Read(p)
+	b.came += int64(n)
+	b.waited += time.Since(began)
 	b.x.patience(conf.Timeout)
 	if err == nil || err == io.EOF {
 		b.x.readBy.Store(0)

@@ -39,6 +39,9 @@ type Config struct {
 type RequestConfig struct {
 	// MaxBody is the largest request body; a larger one is answered 413. Between 1B and 1TiB.
 	MaxBody units.Base2Bytes `yaml:"max_body" default:"10MiB"`
+	// MinRate is how many bytes a second must come on average while a request body is waited for, after a first `idle`; a slower one is answered 408.
+	// The time that the upstream takes does not count. 0B for bodies that are streams themselves: no limit. At most 1MiB.
+	MinRate units.Base2Bytes `yaml:"min_rate" default:"512B"`
 }
 
 // ResponseConfig bounds a route's responses.

@@ -58,6 +58,9 @@ func (c Config) validateLimits(report func(key, problem string)) {
 	if c.Request.MaxBody < 1 || c.Request.MaxBody > units.TiB {
 		report("request.max_body", fmt.Sprintf("%v is not between 1B and 1TiB", c.Request.MaxBody))
 	}
+	if c.Request.MinRate < 0 || c.Request.MinRate > units.MiB {
+		report("request.min_rate", fmt.Sprintf("%v is not between 1B and 1MiB, or 0B for no limit", c.Request.MinRate))
+	}
 	if c.Response.MaxBody < 0 || c.Response.MaxBody > units.TiB {
 		report("response.max_body", fmt.Sprintf("%v is not between 1B and 1TiB, or 0B for no limit", c.Response.MaxBody))
 	}
