@@ -3,7 +3,9 @@
 //   {path, times, drop: true}                close the connection without an answer
 //   {path, times, hold: 'before'|'after'}    stop before or after the provider processed the request, until released
 //   {…hold: 'after', drop: true}             processed, answer lost
+//   {…only: {code: …}}                       only requests whose form has a field with this thumbprint
 // A held request is an event: `arrived` resolves with it, nobody polls.
+import { thumbprint } from './journal.mjs';
 
 export function createFaults() {
   const faults = [];
@@ -18,9 +20,11 @@ export function createFaults() {
     return fault;
   };
 
+  const meant = (fault, form) => Object.entries(fault.only ?? {}).every(([name, thumb]) => thumbprint(form.get(name)) === thumb);
+
   // take returns the fault for a request, and counts it.
-  const take = (path) => {
-    const fault = faults.find((f) => f.path === path && f.left > 0);
+  const take = (path, form) => {
+    const fault = faults.find((f) => f.path === path && f.left > 0 && meant(f, form));
     if (fault) fault.left -= 1;
     return fault;
   };

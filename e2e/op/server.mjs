@@ -70,7 +70,7 @@ async function exchange(req, res) {
   if (url.pathname.startsWith('/control/')) return control(req, res, text);
 
   const note = { method: req.method, path: url.pathname, query: url.searchParams, form: new URLSearchParams(text), answer: {} };
-  const fault = op.faults.take(url.pathname);
+  const fault = op.faults.take(url.pathname, note.form);
   if (fault?.hold === 'before') await hold(fault);
   if (fault?.status) {
     op.journal.request({ ...note, status: fault.status });

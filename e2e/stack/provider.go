@@ -46,6 +46,8 @@ type Fault struct {
 	Body   string `json:"body,omitempty"`
 	Drop   bool   `json:"drop,omitempty"`
 	Hold   string `json:"hold,omitempty"` // before or after
+	// Only are the thumbprints that the request's form must have, by field.
+	Only map[string]string `json:"only,omitempty"`
 }
 
 // Asked is one request that the provider answered. Credentials are thumbprints.
@@ -57,6 +59,7 @@ type Asked struct {
 	Refresh             string `json:"refresh"`
 	Code                string `json:"code"`
 	Token               string `json:"token"`
+	Subject             string `json:"sub"` // whom it got an ID token about
 	TokenTypeHint       string `json:"token_type_hint"`
 	GivenAccess         string `json:"given_access"`
 	GivenRefresh        string `json:"given_refresh"`
