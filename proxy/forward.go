@@ -25,7 +25,9 @@ type exchange struct {
 	path    string        // of the upstream's URL, decoded
 	rawPath string        // the same escaped, where that is not the usual form
 	upgrade bool
-	replay  []byte // the body, where it is kept to be sent again
+	replay  []byte        // the body, where it is kept to be sent again
+	out     *http.Request // as it goes to the upstream
+	answer  responseBody  // the upstream's, as it goes to the client
 	client  *http.ResponseController
 
 	start    time.Time
@@ -39,7 +41,7 @@ type exchange struct {
 	untrack  func()
 	socket   *socket // set by a 101
 
-	values [10]string // of the headers that outgoing sets
+	values [ours]string // of the headers that we add
 	used   int
 }
 
@@ -80,6 +82,7 @@ func (rt *Route) Forward(w http.ResponseWriter, r *http.Request, c Caller) {
 		return
 	}
 	out := r.WithContext(x)
+	out.Header = nil // or ReverseProxy would copy them all; outgoing makes the upstream's
 	if err := x.prepareBody(out); err != nil {
 		x.refuse(x.verdict(err))
 		return
@@ -136,8 +139,9 @@ func newReverseProxy(rt *Route) *httputil.ReverseProxy {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			x := p.In.Context().(*exchange)
 			x.route.target.aim(p.Out, x.path, x.rawPath, p.In.URL.RawQuery)
-			x.outgoing(p.Out.Header)
+			p.Out.Header = x.outgoing()
 			p.Out.Trailer = nil
+			x.out = p.Out
 		},
 		Transport: sender{},
 		ModifyResponse: func(res *http.Response) error {
@@ -179,7 +183,9 @@ func (x *exchange) accept(res *http.Response) error {
 		}
 	}
 	res.Trailer = nil
-	res.Body = &responseBody{x: x, res: res, body: res.Body, left: limit, limited: limit > 0}
+	x.answer = responseBody{x: x, res: res, body: res.Body, left: limit, limited: limit > 0}
+	res.Body = &x.answer
+	x.deliver(res.Header)
 	return nil
 }
 

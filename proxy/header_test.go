@@ -146,8 +146,7 @@ func TestForwarded(t *testing.T) {
 		}
 	}
 	x := &exchange{route: &Route{via: "c"}, in: &http.Request{}, caller: Caller{ClientIP: netip.Addr{}, Proto: "https", Host: "h"}}
-	h := http.Header{}
-	if x.outgoing(h); h["X-Forwarded-For"] != nil {
+	if h := x.outgoing(); h["X-Forwarded-For"] != nil {
 		t.Errorf("unknown client: got %q", h["X-Forwarded-For"])
 	}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,22 @@ func (x *exchange) incoming(res *http.Response) error {
 		x.untyped(h)
 	}
 	return nil
+}
+
+// deliver puts the upstream's headers beside those that the chain has set for the client. ReverseProxy would do it after us, with a copy of
+// each value. It is left the type: by that it knows what to flush.
+func (x *exchange) deliver(h http.Header) {
+	out := x.w.Header()
+	for name, values := range h {
+		if name == "Content-Type" {
+			continue
+		}
+		if before := out[name]; len(before) > 0 {
+			values = slices.Concat(before, values)
+		}
+		out[name] = values
+		delete(h, name)
+	}
 }
 
 // dropEchoes takes out headers in which an upstream hands the token back (law 1).

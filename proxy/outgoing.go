@@ -26,17 +26,40 @@ type Caller struct {
 	RequestID string
 }
 
-// outgoing makes the upstream's headers of the client's. ReverseProxy has taken out what Connection names before, so a
-// client cannot name what is added here (V-03).
-func (x *exchange) outgoing(h http.Header) {
-	via, left := h["Via"], h.Get("Max-Forwards")
-	requestRule.filter(h)
+// ours is how many headers outgoing may add.
+const ours = 10
+
+// outgoing makes the upstream's headers: what may cross of the client's, and ours.
+func (x *exchange) outgoing() http.Header {
+	in := x.in.Header
+	h := make(http.Header, len(in)+ours)
+	for name, values := range in {
+		if !requestRule.refuses(name) {
+			h[name] = values // shared: nobody writes into a value
+		}
+	}
+	dropNamed(h, in["Connection"]) // before ours are there, so that a client cannot name what is added here (V-03)
+	x.addOurs(h)
+	return h
+}
+
+// dropNamed takes out what Connection names: it is between two neighbours only (RFC 9110, section 7.6.1).
+func dropNamed(h http.Header, connection []string) {
+	for _, line := range connection {
+		for name := range strings.SplitSeq(line, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+}
+
+// addOurs adds the bearer, who the client is, and which way the request came.
+func (x *exchange) addOurs(h http.Header) {
 	set := func(name, value string) { // one array for all, where http.Header.Set makes a slice for each
 		x.values[x.used] = value
 		h[name] = x.values[x.used : x.used+1 : x.used+1]
 		x.used++
 	}
-	c := x.caller
+	c, in := &x.caller, x.in.Header
 	if c.Bearer != "" {
 		set("Authorization", "Bearer "+c.Bearer)
 	}
@@ -51,9 +74,11 @@ func (x *exchange) outgoing(h http.Header) {
 	if c.RequestID != "" {
 		set("X-Request-Id", c.RequestID)
 	}
-	set("Via", appendVia(via, x.in.ProtoMajor, x.route.via))
-	if n, err := strconv.ParseUint(left, 10, 31); err == nil && n > 0 && x.in.Method == http.MethodOptions {
-		set("Max-Forwards", strconv.FormatUint(n-1, 10)) // elsewhere it means nothing
+	set("Via", appendVia(in["Via"], x.in.ProtoMajor, x.route.via))
+	if left := in["Max-Forwards"]; len(left) > 0 && x.in.Method == http.MethodOptions { // elsewhere it means nothing
+		if n, err := strconv.ParseUint(left[0], 10, 31); err == nil && n > 0 {
+			set("Max-Forwards", strconv.FormatUint(n-1, 10))
+		}
 	}
 	if x.upgrade {
 		set("Connection", "Upgrade")

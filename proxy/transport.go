@@ -57,11 +57,11 @@ type sender struct{}
 
 // RoundTrip sends a request as the exchange wants it.
 //
-// The context is put back to the exchange's own because ReverseProxy has hung a trace into it that hands 1xx answers to
-// the client unfiltered, cookies included, and without a bound. Without it the transport drops them, and gives up after five.
-func (sender) RoundTrip(out *http.Request) (*http.Response, error) {
-	x := out.Context().Value(exchangeKey{}).(*exchange)
-	out = out.WithContext(x)
+// That is the request as Rewrite left it, under the exchange's own context: into the one that comes here ReverseProxy has hung a trace that hands
+// 1xx answers to the client unfiltered, cookies included, and without a bound. Without it the transport drops them, and gives up after five.
+func (sender) RoundTrip(traced *http.Request) (*http.Response, error) {
+	x := traced.Context().Value(exchangeKey{}).(*exchange)
+	out := x.out
 	out.GetBody = x.rewind()
 	start := time.Now()
 	res, err := x.transport().RoundTrip(out)
