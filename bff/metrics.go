@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"cloakroom/bff/edge"
+	"cloakroom/session/redis"
 )
 
 // metrics are the server's numbers for Prometheus. No label has a value that a client chooses: routes are patterns, reasons and
@@ -68,6 +69,29 @@ func (m *metrics) watchCopies(trusted func() bool) {
 		}
 		return 0
 	}))
+}
+
+// watchRedis adds what the store's servers look like when it is read.
+func (m *metrics) watchRedis(health func() redis.Health) {
+	number := func(read func(redis.Health) int64) func() float64 {
+		return func() float64 { return float64(read(health())) }
+	}
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: "cloakroom", Name: "store_breaker_open", Help: "1 while a Redis server that gave no answers is left alone.",
+		}, func() float64 {
+			if health().LeftAlone {
+				return 1
+			}
+			return 0
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: "cloakroom", Name: "store_breaker_opened_total", Help: "Times that a Redis server was left alone.",
+		}, number(func(h redis.Health) int64 { return h.Opened })),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: "cloakroom", Name: "store_unreplicated_total", Help: "Writes that were on fewer replicas in time than redis.wait says.",
+		}, number(func(h redis.Health) int64 { return h.Unreplicated })),
+	)
 }
 
 // count is called once for every request, when it is answered.

@@ -124,6 +124,7 @@ func (s *Server) wireSessions() error {
 			return fmt.Errorf("session.redis: %w", err)
 		}
 		s.store = st
+		s.metrics.watchRedis(st.Health)
 	}
 	s.revoker = newRevoker(s.log, s.revoke)
 	s.streams = newStreams(s.now, s.cfg.Session.IdleTimeout, func(ctx context.Context, sess *session.Session) (time.Duration, error) {

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// tripAfter is how many commands in a row get no answer before a server is not asked any more.
-	tripAfter = 5
+	// tripAfter is how many commands in a row get no answer before a server is not asked any more, and tripRounds how often in a row: see rounds.
+	tripAfter  = 5
+	tripRounds = 2
 	// askAgain is how long it is left alone before one command tries again.
 	askAgain = 500 * time.Millisecond
 )
@@ -27,41 +28,59 @@ var (
 // breaker looks over the commands to one server. When it hangs, some requests wait for their timeout, and from then on one at a time: the others are told at
 // once. In a cluster each server has its own, so that the others' sessions go on.
 //
+// One stall of the server, or of this process on a busy machine, fails all that is under way at the same moment, which may be
+// hundreds of commands. That says little about the next one. So failures count in rounds: a round is over with its first failure, and the next one needs a command that was begun after that.
+//
 // It locks twice a command, as the connection pool does anyway: a hundredth of the processor time of a GET on a connection of its own
 // (BenchmarkBreaker, BenchmarkRead). Reads of a crowd go past it as long as all servers answer.
 type breaker struct {
 	circuit *gobreaker.CircuitBreaker[struct{}]
-	failing *atomic.Int64 // when a command last got no answer, in milliseconds since 1970: the Store's
+	health  *health      // of all servers together: the Store's
+	rounds  atomic.Int32 // of failures in a row
 }
 
-// newBreaker makes one for one server. failing is where it notes the time of each failure.
-func newBreaker(failing *atomic.Int64) *breaker {
-	return &breaker{failing: failing, circuit: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
-		Timeout:      askAgain,
-		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
-		IsSuccessful: answered,
-		IsExcluded:   func(err error) bool { return err != nil && errors.As(err, new(undecided)) },
-	})}
+// newBreaker makes one for one server.
+func newBreaker(h *health) *breaker {
+	b := &breaker{health: h}
+	b.circuit = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		Timeout: askAgain,
+		ReadyToTrip: func(c gobreaker.Counts) bool {
+			return c.ConsecutiveFailures >= tripAfter && b.rounds.Load() >= tripRounds
+		},
+		OnStateChange: func(_ string, from, to gobreaker.State) { h.changed(from, to) },
+		IsSuccessful:  answered,
+		IsExcluded:    func(err error) bool { return err != nil && errors.As(err, new(undecided)) },
+	})
+	return b
 }
 
 // ask runs a command, if the server is asked at all.
 func (b *breaker) ask(ctx context.Context, run func() error) error {
 	_, err := b.circuit.Execute(func() (struct{}, error) {
+		round := b.rounds.Load()
 		err := run()
-		if err != nil && !answered(err) && (errors.Is(err, goredis.ErrClosed) || ctx.Err() != nil && context.Cause(ctx) != errSlow) {
+		switch {
+		case answered(err):
+			if round != 0 {
+				b.rounds.Store(0)
+			}
+		case errors.Is(err, goredis.ErrClosed) || ctx.Err() != nil && context.Cause(ctx) != errSlow:
 			err = undecided{err}
+		default:
+			b.rounds.CompareAndSwap(round, round+1)
 		}
 		return struct{}{}, err
 	})
 	switch {
 	case err == nil:
 	case errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests):
+		b.health.leave()
 		return errLeftAlone
 	case answered(err):
 	case errors.As(err, new(undecided)):
 		return errors.Unwrap(err)
 	default:
-		b.failing.Store(time.Now().UnixMilli())
+		b.health.failing.Store(time.Now().UnixMilli())
 	}
 	return err
 }

@@ -61,7 +61,7 @@
 // # Topologies
 //
 // One server, a primary that sentinels watch, or a cluster; commands only ever go to primaries, and redirects are followed with the same write ID. Each server has a
-// breaker: one that gives no answer is asked by one command at a time, and the others fail at once.
+// breaker: one that gives no answer is asked by one command at a time, and the others fail at once. [Store.Health] tells.
 //
 // With Config.Wait, what a failover must not undo waits for replicas; wait.go says what that is. Too few are [session.ErrUnreplicated].
 package redis

@@ -106,6 +106,6 @@ func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
 
 // troubled tells whether a server gave no answer lately. Reads then go alone, past the breaker that knows which one.
 func (s *Store) troubled() bool {
-	last := s.failing.Load()
+	last := s.health.failing.Load()
 	return last != 0 && time.Now().UnixMilli()-last < calm.Milliseconds()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -22,9 +21,9 @@ type Store struct {
 	timeout  time.Duration
 	wait     int
 	log      *slog.Logger
-	failing  *atomic.Int64 // see breaker
-	evicting bool          // Config.InsecureAllowEviction
-	secrets  []string      // what no error may contain
+	health   *health
+	evicting bool     // Config.InsecureAllowEviction
+	secrets  []string // what no error may contain
 }
 
 var _ session.Store = (*Store)(nil)
@@ -42,10 +41,10 @@ func New(cfg Config, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare reads: %w", err)
 	}
-	failing := &atomic.Int64{}
+	seen := &health{}
 	return &Store{
 		client: connect(opt, func(c *goredis.Client) {
-			c.AddHook(&guard{client: c, breaker: newBreaker(failing)})
+			c.AddHook(&guard{client: c, breaker: newBreaker(seen)})
 		}),
 		reads:    reads,
 		scripts:  newScripts(),
@@ -53,7 +52,7 @@ func New(cfg Config, log *slog.Logger) (*Store, error) {
 		timeout:  cfg.Timeout,
 		wait:     cfg.Wait,
 		log:      log,
-		failing:  failing,
+		health:   seen,
 		evicting: cfg.InsecureAllowEviction,
 		secrets:  append(forbidden(opt.Password), forbidden(opt.SentinelPassword)...),
 	}, nil

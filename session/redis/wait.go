@@ -65,6 +65,9 @@ func (s *Store) runSafely(ctx context.Context, what string, script *goredis.Scri
 		return nil, s.outage(what, err)
 	}
 	have, err := w.wait.Result()
+	if err != nil || have < int64(s.wait) {
+		s.health.unreplicated.Add(1)
+	}
 	if err != nil { // WAIT is not allowed, say
 		return answer, fmt.Errorf("%w: %w", session.ErrUnreplicated, s.outage(what, err))
 	}
