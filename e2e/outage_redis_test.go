@@ -55,6 +55,8 @@ type storeOutage struct {
 	says string
 	// copies tells whether a replica that trusts its copies goes on for a while: its connection does not break.
 	copies bool
+	// silent tells whether nothing says anything, a refusal for example.
+	silent bool
 }
 
 var storeOutages = []storeOutage{
@@ -62,25 +64,25 @@ var storeOutages = []storeOutage{
 		"refused",
 		func(s *story) { s.check(s.Redis.Link.Refuse()) },
 		func(s *story) { s.check(s.Redis.Link.Accept(s.Redis.Direct())) },
-		"connection refused", false,
+		"connection refused", false, true,
 	},
 	{
 		"frozen",
 		func(s *story) { s.check(s.Redis.Signal(syscall.SIGSTOP)) },
 		func(s *story) { s.check(s.Redis.Signal(syscall.SIGCONT)) },
-		"context deadline exceeded", true,
+		"context deadline exceeded", true, true,
 	},
 	{
 		"slow",
 		func(s *story) { s.Redis.Link.Delay(5 * time.Second) },
 		func(s *story) { s.Redis.Link.Delay(0) },
-		"context deadline exceeded", true,
+		"context deadline exceeded", true, true,
 	},
 	{
 		"password",
 		func(s *story) { s.allow("another-one"); s.Redis.Link.Reset() },
 		func(s *story) { s.allow(redisPassword) },
-		"WRONGPASS", false,
+		"WRONGPASS", false, false,
 	},
 }
 
@@ -105,6 +107,7 @@ func (s *story) outOfRedis(o storeOutage) {
 	s.back(trusting)
 	b.Close()
 	before, errors := []load{s.load(s.Replicas[0]), s.load(s.Replicas[1])}, s.metric(asking, "cloakroom_store_errors_total")
+	opened := s.metric(asking, "cloakroom_store_breaker_opened_total")
 
 	end := sync.OnceFunc(func() { o.end(s) })
 	defer end() // a story that fails leaves Redis to the next ones
@@ -127,6 +130,9 @@ func (s *story) outOfRedis(o storeOutage) {
 	s.readiness(asking, 503, "store: redis: ping: ")
 	s.record(asking, "code", "session_store_unavailable", "err", o.says)
 	s.counted(asking, "cloakroom_store_errors_total", errors)
+	if o.silent {
+		s.counted(asking, "cloakroom_store_breaker_opened_total", opened)
+	}
 	if served := <-copies; o.copies && served == 0 || !o.copies && served > staleness/2 {
 		s.Errorf("served from copies for %s", served)
 	}
