@@ -17,6 +17,9 @@ const maxBody = 16 << 20
 
 // ServeHTTP notes the request and answers by the last element of its path.
 func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if u.slow(w, r) {
+		return
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	if err != nil {
 		panic(http.ErrAbortHandler) // the proxy broke off: no complete request arrived

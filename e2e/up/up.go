@@ -10,6 +10,9 @@
 //	…/hostile     sets every header that an upstream should not get through to a browser
 //	…/hints       sends 103 before the answer
 //	…/json        a small JSON document
+//	…/silent/x    answers after Release of the gate silent/x
+//	…/begun/x     answers the first half, and the second one after Release of begun/x
+//	…/upload/x    says how long the body was; its first byte is at the gate upload/x
 package up
 
 import (
