@@ -6,9 +6,6 @@ const LIMIT = 100_000;
 
 export const thumbprint = (value) => (value ? crypto.hash('sha256', value, 'base64url').slice(0, 12) : undefined);
 
-// subject reads an ID token that we have just made ourselves.
-const subject = (token) => (token ? JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).sub : undefined);
-
 export function createJournal() {
   const requests = [];
   const secrets = new Map(); // value -> kind
@@ -29,7 +26,6 @@ export function createJournal() {
       code: thumbprint(form.get('code')),
       token: thumbprint(form.get('token')),
       token_type_hint: form.get('token_type_hint') ?? undefined,
-      sub: subject(answer.id_token),
       given_refresh: thumbprint(answer.refresh_token),
       given_access: thumbprint(answer.access_token),
       expires_at: answer.expires_in ? Date.now() + answer.expires_in * 1000 : undefined,

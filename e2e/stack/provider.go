@@ -59,7 +59,6 @@ type Asked struct {
 	Refresh             string `json:"refresh"`
 	Code                string `json:"code"`
 	Token               string `json:"token"`
-	Subject             string `json:"sub"` // whom it got an ID token about
 	TokenTypeHint       string `json:"token_type_hint"`
 	GivenAccess         string `json:"given_access"`
 	GivenRefresh        string `json:"given_refresh"`
