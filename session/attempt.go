@@ -8,8 +8,6 @@ type verdict int
 const (
 	// send: nothing is on record, or an attempt of unknown outcome that may be repeated now.
 	send verdict = iota
-	// wait: an attempt's call may still be under way.
-	wait
 	// spent: the attempt and its one repeat have both no known outcome. The token is never sent again.
 	spent
 )
@@ -18,13 +16,12 @@ const (
 const maxRepeats = 1
 
 // judge decides what a holder of the lock may do. prev is the attempt on record: an attempt whose outcome was learned is not on record any more, so
-// any that is there was killed, stopped or cut off. repeats is for the next attempt.
-func judge(prev *Attempt, now time.Time) (v verdict, repeats int) {
+// any that is there was killed, stopped or cut off. Its call is over, if the lock is still ours: whoever made it keeps the lock until then, by the store's clock, and
+// no two clocks are compared. repeats is for the next attempt.
+func judge(prev *Attempt) (v verdict, repeats int) {
 	switch {
 	case prev == nil:
 		return send, 0
-	case now.Before(prev.Deadline):
-		return wait, 0
 	case prev.Repeats >= maxRepeats:
 		return spent, 0
 	}

@@ -43,6 +43,7 @@ type attempt struct {
 	ID       string `json:"i"`
 	Deadline int64  `json:"d"`
 	Repeats  int    `json:"r,omitempty"`
+	Lost     bool   `json:"l,omitempty"`
 }
 
 // encode makes the content that is sealed.
@@ -56,7 +57,7 @@ func encode(s *Session) ([]byte, error) {
 		TokenIssued: millis(s.Tokens.Issued), TokenExpires: millis(s.Tokens.Expires),
 	}
 	if a := s.Attempt; a != nil {
-		c.Attempt = &attempt{ID: a.ID, Deadline: millis(a.Deadline), Repeats: a.Repeats}
+		c.Attempt = &attempt{ID: a.ID, Deadline: millis(a.Deadline), Repeats: a.Repeats, Lost: a.Lost}
 	}
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -85,7 +86,7 @@ func decode(b []byte) (*Session, error) {
 		},
 	}
 	if a := c.Attempt; a != nil {
-		s.Attempt = &Attempt{ID: a.ID, Deadline: fromMillis(a.Deadline), Repeats: a.Repeats}
+		s.Attempt = &Attempt{ID: a.ID, Deadline: fromMillis(a.Deadline), Repeats: a.Repeats, Lost: a.Lost}
 	}
 	return s, nil
 }

@@ -72,6 +72,7 @@ type Manager struct {
 	copies  *copies
 	flights *flights
 	pauses  *pauses
+	unmade  *unmade
 }
 
 // New makes a Manager on a store, which stays the caller's to close. The configuration has been validated; what would be
@@ -93,8 +94,12 @@ func New(cfg Config, st Store, d Deps) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	unmade, err := newUnmade()
+	if err != nil {
+		return nil, err
+	}
 	m := &Manager{
-		cfg: cfg, deps: d, store: st, log: d.Log, now: d.Now, seal: seal, copies: copies, pauses: pauses,
+		cfg: cfg, deps: d, store: st, log: d.Log, now: d.Now, seal: seal, copies: copies, pauses: pauses, unmade: unmade,
 		cookie: newCookie(cfg.Cookie, d.InsecureCookies), flights: newFlights(),
 	}
 	m.writer = newWriter(&adapter{store: st, wrote: copies.hear, seal: seal, idle: cfg.IdleTimeout, now: d.Now, unreadable: m.unreadable}, cfg.Lifetime)

@@ -34,6 +34,7 @@ type lease struct {
 	id    ID
 	owner WriteID
 	until time.Time
+	keep  time.Time // the lock is not freed before
 }
 
 func (m *Manager) leaseTime() time.Duration { return m.deps.RefreshTimeout + writeTime }
@@ -77,8 +78,13 @@ func (m *Manager) lockAndRefresh(ctx context.Context, s *Session, enough func(*S
 		if err != nil || enough(cur) {
 			return cur, err
 		}
+		if cur.Attempt != nil && cur.Attempt.Lost {
+			return nil, errLost
+		}
 	}
 }
+
+var errLost = errors.New("the answer to another process' refresh was lost")
 
 // lock takes the lock or keeps it for another lease.
 func (m *Manager) lock(ctx context.Context, l *lease) (bool, error) {
@@ -92,19 +98,26 @@ func (m *Manager) lock(ctx context.Context, l *lease) (bool, error) {
 	return held, err
 }
 
-// unlock frees the lock, also where taking it seemed to fail: the answer may have been lost. If it fails, the lease ends by itself.
+// unlock frees the lock, also where taking it seemed to fail: the answer may have been lost. After a call of unknown outcome it
+// leaves it to the store's clock to free it, when the call has ended for certain. If either fails, the lease ends by itself.
 func (m *Manager) unlock(l *lease) {
 	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
 	defer cancel()
-	if err := m.store.Unlock(ctx, l.id, l.owner); err != nil {
+	var err error
+	if left := l.keep.Sub(m.now()); left > 0 {
+		_, err = m.store.Lock(ctx, l.id, l.owner, left)
+	} else {
+		err = m.store.Unlock(ctx, l.id, l.owner)
+	}
+	if err != nil {
 		m.log.Debug("refresh lock stays until its lease ends", "session", l.id.Short(), "error", err)
 	}
 }
 
-// tooEarly says that an attempt of somebody who died may still be under way.
+// tooEarly says that the call of an attempt may still be under way, or that there is nothing more to try for a while.
 type tooEarly struct{ until time.Time }
 
-func (tooEarly) Error() string { return "outcome of an earlier refresh is not known yet" }
+func (tooEarly) Error() string { return "outcome of an earlier refresh is not known" }
 
 // underLock reads the session again, and refreshes it if what is there is not enough.
 func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough func(*Session) bool) (*Session, error) {
@@ -115,21 +128,44 @@ func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough fu
 	if cur.Tokens.Refresh == "" {
 		return m.withoutRefresh(ctx, cur)
 	}
-	v, repeats := judge(cur.Attempt, m.now())
+	before := m.unmade.counted(cur.Attempt)
+	if err := m.stillOurs(ctx, l, before); err != nil {
+		return nil, err
+	}
+	v, repeats := judge(before)
 	switch {
-	case v == wait:
-		return nil, tooEarly{until: cur.Attempt.Deadline}
 	case v == spent && m.alive(cur):
 		return nil, tooEarly{until: cur.Tokens.Expires}
 	case v == spent:
 		return m.giveUp(l, cur, RefreshInterrupted, "refresh_interrupted")
 	}
-	tried := *cur
-	tried.Attempt = &Attempt{ID: newHandle(), Deadline: m.now().Add(m.deps.RefreshTimeout), Repeats: repeats}
-	recorded, err := m.writer.commit(writing, &tried, newWriteID())
-	if errors.Is(err, ErrConflict) { // somebody who was stopped with the lock in hand went on, and brought an answer after all
-		return m.reread(s)
+	next, err := m.attempt(ctx, writing, l, cur, before, repeats)
+	if errors.Is(err, ErrConflict) { // somebody who was stopped with the lock in hand went on: theirs is the newest
+		if next, err = m.reread(s); err == nil && !enough(next) {
+			return nil, errChanged
+		}
 	}
+	return next, err
+}
+
+// stillOurs reports an error where an attempt is on record and the lock, asked for after that was read, is not ours any more: we were stopped, and the
+// attempt is that of the next one, under way. If it is ours, the attempt's call is over; and who records another from now on changes the version that we read.
+func (m *Manager) stillOurs(ctx context.Context, l *lease, before *Attempt) error {
+	if before == nil {
+		return nil
+	}
+	held, err := m.lock(ctx, l)
+	if err == nil && !held {
+		err = errChanged
+	}
+	return err
+}
+
+// attempt records that the refresh token of s is about to be sent, sends it, and writes down what came of it. before is the attempt that counts on record.
+func (m *Manager) attempt(ctx, writing context.Context, l *lease, s *Session, before *Attempt, repeats int) (*Session, error) {
+	tried := *s
+	tried.Attempt = &Attempt{ID: newHandle(), Deadline: m.now().Add(m.deps.RefreshTimeout), Repeats: repeats}
+	recorded, err := m.record(writing, &tried, before)
 	if err != nil {
 		return nil, fmt.Errorf("record attempt: %w", err)
 	}
@@ -141,10 +177,11 @@ func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough fu
 	if _, err2 := m.lock(ctx, l); err2 != nil { // a full lease for the writing; without it, the compare-and-set still decides
 		m.log.Debug("refresh lock not renewed", "session", l.id.Short(), "error", err2)
 	}
-	return m.learn(writing, l, recorded, cur.Attempt, r, err)
+	return m.learn(writing, l, recorded, before, r, err)
 }
 
-// send makes the one call, if there is time for it: the call ends before the attempt's deadline, and that is before the lease's end.
+// send makes the one call, if there is time for it: at least half of what a call may take, or its answer could come too late for no other reason. The
+// call ends before the attempt's deadline, and that is before the lease's end.
 func (m *Manager) send(ctx context.Context, s *Session, l *lease) (r Refreshed, err error) {
 	ctx, cancel := context.WithTimeout(settled(ctx), s.Attempt.Deadline.Sub(m.now())) // a flight that waited long gives its call no less time
 	defer cancel()
@@ -154,7 +191,7 @@ func (m *Manager) send(ctx context.Context, s *Session, l *lease) (r Refreshed, 
 			r, err = Refreshed{}, errors.New("refresh panicked")
 		}
 	}()
-	if !m.now().Before(s.Attempt.Deadline) || l.until.Before(s.Attempt.Deadline) {
+	if s.Attempt.Deadline.Sub(m.now()) < m.deps.RefreshTimeout/2 || l.until.Before(s.Attempt.Deadline) {
 		return Refreshed{}, fmt.Errorf("%w: this process was stopped for too long", ErrUnsent)
 	}
 	r, err = m.deps.Refresh(ctx, s)
@@ -175,6 +212,7 @@ func (m *Manager) learn(writing context.Context, l *lease, s *Session, before *A
 		return m.giveUp(l, s, RefreshRefused, "invalid_grant")
 	case errors.Is(err, ErrUnsent):
 		m.deps.Refreshed(RefreshUnavailable)
+		m.unmade.add(s.Attempt)
 		undone := *s
 		undone.Attempt = before // as if it had not been made
 		if _, err := m.write(writing, l, &undone); err != nil {
@@ -182,6 +220,8 @@ func (m *Manager) learn(writing context.Context, l *lease, s *Session, before *A
 		}
 		return nil, fmt.Errorf("refresh: %w", err)
 	}
+	l.keep = s.Attempt.Deadline
+	m.markLost(writing, s)
 	m.deps.Refreshed(RefreshUnknown)
 	m.log.Warn("outcome of a refresh is not known", "event", "refresh_unknown", "session", l.id.Short(), "error", err)
 	return nil, fmt.Errorf("refresh: %w: %w", err, tooEarly{until: s.Attempt.Deadline})
@@ -205,10 +245,7 @@ func (m *Manager) keep(writing context.Context, l *lease, s, next *Session) (*Se
 	}
 	m.deps.Refreshed(RefreshLost)
 	m.log.Error("refreshed tokens could not be stored", "event", "refresh_lost", "session", l.id.Short(), "error", err)
-	if errors.Is(err, ErrConflict) { // we were late, and somebody repeated the attempt: theirs are the newest
-		return m.reread(s)
-	}
-	return nil, err
+	return nil, err // a conflict: we were late, and somebody repeated the attempt
 }
 
 // reread reads on a context of its own: scs answers nothing new on one that has a session.
@@ -222,7 +259,7 @@ func (m *Manager) reread(s *Session) (*Session, error) {
 // giveUp ends a session whose refresh token is of no use, and answers ErrNone, or why it could not. Unless somebody else has written meanwhile: we were stopped
 // for so long that the attempt was repeated, so what we heard is about a token that is not the newest, and theirs counts.
 func (m *Manager) giveUp(l *lease, s *Session, result, reason string) (cur *Session, err error) {
-	err = m.again(context.Background(), l, func(ctx context.Context) (err error) {
+	err = m.again(context.Background(), l.until, func(ctx context.Context) (err error) {
 		if _, cur, err = m.writer.load(ctx, s.ticket); err != nil {
 			return err
 		}
@@ -242,37 +279,6 @@ func (m *Manager) giveUp(l *lease, s *Session, result, reason string) (cur *Sess
 		err = ErrSpent
 	}
 	return nil, err
-}
-
-// write commits next, again and again while the lease lasts: what it holds is nowhere else. All tries are one write to the store.
-func (m *Manager) write(writing context.Context, l *lease, next *Session) (stored *Session, err error) {
-	id := newWriteID()
-	err = m.again(settled(writing), l, func(ctx context.Context) (err error) {
-		stored, err = m.writer.commit(ctx, next, id)
-		return err
-	})
-	return stored, err
-}
-
-// again repeats try until it decides something or the lease ends.
-func (m *Manager) again(ctx context.Context, l *lease, try func(context.Context) error) error {
-	for pause := pollFirst; ; pause = min(2*pause, pollMax) {
-		ctx, cancel := context.WithTimeout(ctx, tryTime)
-		err := try(ctx)
-		cancel()
-		if err == nil || decided(err) {
-			return err
-		}
-		if !m.now().Add(pause).Before(l.until) {
-			return err
-		}
-		time.Sleep(pause)
-	}
-}
-
-// decided tells a store's answer from an outage.
-func decided(err error) bool {
-	return errors.Is(err, ErrNone) || errors.Is(err, ErrConflict) || errors.Is(err, ErrEnded) || errors.Is(err, ErrCorrupt)
 }
 
 // with is s after the provider's answer. What the answer leaves out stays as it was (RFC 6749, sections 5.1 and 6).

@@ -56,8 +56,10 @@ type Tokens struct {
 type Attempt struct {
 	// ID names the attempt.
 	ID string
-	// Deadline is when the call to the provider has ended for certain.
+	// Deadline is when the call to the provider has ended for certain, by the clock of who makes it. Nobody else goes by it.
 	Deadline time.Time
+	// Lost tells that who made the call has no answer and waits for none. It keeps nothing safe, but saves others from waiting for one.
+	Lost bool
 	// Repeats counts the attempts before this one whose outcome is unknown; more than one is never made.
 	Repeats int
 }
