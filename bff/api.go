@@ -82,7 +82,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, route *proxy.Rout
 	}
 	switch {
 	case err == nil:
-		return proxy.Caller{Bearer: sess.Tokens.Access, Renew: s.renewer(sess), Track: s.streams.tracker(sess)}, nil
+		return proxy.Caller{Bearer: sess.Tokens.Access, Renew: s.renewer(sess), Track: s.streams.tracker(sess, r)}, nil
 	case errors.Is(err, session.ErrNone) && cfg.Auth == "optional":
 		return proxy.Caller{}, nil
 	case errors.Is(err, session.ErrNone) && edge.Navigation(r):

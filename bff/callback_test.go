@@ -31,11 +31,11 @@ func (s *halfway) Create(ctx context.Context, id session.ID, rec session.Record,
 	return s.Store.Create(ctx, id, rec, expires)
 }
 
-func (s *halfway) End(ctx context.Context, id session.ID, mark time.Duration) (bool, error) {
+func (s *halfway) End(ctx context.Context, id session.ID, mark time.Duration, reason string) (bool, error) {
 	if s.end.Load() {
 		return false, errDied
 	}
-	return s.Store.End(ctx, id, mark)
+	return s.Store.End(ctx, id, mark, reason)
 }
 
 // Law 5, SES-10: a store that dies in the middle of a sign-in leaves the browser what it had. The code is spent, so the page leads to a new sign-in,

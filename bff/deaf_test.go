@@ -87,7 +87,7 @@ func TestAStreamWhoseEndWasNotHeardEndsWhenAnnouncementsAreHeardAgain(t *testing
 	h.server.streams.mu.Unlock()
 	h.eventually("announcements are heard", h.server.sessions.CopiesTrusted)
 	store.silence(true)
-	if _, err := store.Store.End(t.Context(), id, time.Minute); err != nil { // as another process does
+	if _, err := store.Store.End(t.Context(), id, time.Minute, "device"); err != nil { // as another process does
 		t.Fatal(err)
 	}
 	store.silence(false)

@@ -244,14 +244,14 @@ func TestDrain(t *testing.T) {
 func TestRevokerTriesAgain(t *testing.T) {
 	tries := make(chan revocation)
 	fail := true
-	v := newRevoker(discard(), func(_ context.Context, r revocation) error {
+	v := newRevoker(discard(), revocations{count: func(string) {}, revoke: func(_ context.Context, r revocation) error {
 		tries <- r
 		if fail {
 			fail = false
 			return errors.New("503")
 		}
 		return nil
-	})
+	}})
 	v.firstWait = time.Millisecond
 	v.add(&session.Session{Provider: "main", Tokens: session.Tokens{Access: "a", Refresh: "r"}})
 	for range 2 {
@@ -269,7 +269,11 @@ func TestRevokerTriesAgain(t *testing.T) {
 // A provider that never comes back does not keep the server from stopping; that a token is still good there is an event (LOG-01).
 func TestRevokerGivesUp(t *testing.T) {
 	var log syncBuffer
-	v := newRevoker(slog.New(slog.NewJSONHandler(&log, nil)), func(ctx context.Context, _ revocation) error { return errors.New("down") })
+	failed := 0
+	v := newRevoker(slog.New(slog.NewJSONHandler(&log, nil)), revocations{
+		count:  func(string) { failed++ },
+		revoke: func(context.Context, revocation) error { return errors.New("down") },
+	})
 	v.add(&session.Session{Provider: "main", Tokens: session.Tokens{Refresh: "r"}})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -43,11 +43,16 @@ func (s *Server) ended(sess *session.Session, reason string) {
 	attrs := []slog.Attr{slog.String("reason", reason)}
 	if sess != nil {
 		attrs = append(attrs, slog.String("session", sess.ID().Short()), slog.String("provider", sess.Provider))
-		if reason != "invalid_grant" && reason != "refresh_interrupted" { // those tokens are dead already
-			s.revoker.add(sess)
-		}
+		s.endedElsewhere(sess, reason)
 	}
 	edge.Event(context.Background(), s.log, endEvent(reason), attrs...)
+}
+
+// endedElsewhere revokes the tokens of a session that ended, if no other replica does.
+func (s *Server) endedElsewhere(sess *session.Session, reason string) {
+	if reason != "invalid_grant" && reason != "refresh_interrupted" { // those tokens are dead already
+		s.revoker.addShared(sess)
+	}
 }
 
 // endEvent is the event of an end. A token that had to be sent twice and was then refused is what operators want to hear of by name.

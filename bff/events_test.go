@@ -121,7 +121,7 @@ func TestStreamsEndWithTheirSession(t *testing.T) { // WS-06 SSE-01 RPL-04
 	if websocket.CloseStatus(err) != 4401 {
 		t.Errorf("the socket: %v", err)
 	}
-	if name, data := own.next(); name != "ended" || data["reason"] != "ended" {
+	if name, data := own.next(); name != "ended" || data["reason"] != "logout" {
 		t.Errorf("the last event: %q %v", name, data)
 	}
 	if name, _ := own.next(); name != "" || own.lines.Err() != nil {
@@ -136,7 +136,7 @@ func TestStreamsEndWithTheirSession(t *testing.T) { // WS-06 SSE-01 RPL-04
 	if _, err := io.ReadAll(long.Body); err == nil || time.Since(start) > 2*time.Second {
 		t.Errorf("the long answer: %v after %s", err, time.Since(start))
 	}
-	h.eventually("all are counted", func() bool { return strings.Contains(h.metrics(), `cloakroom_streams_closed_total{reason="ended"} 4`) })
+	h.eventually("all are counted", func() bool { return strings.Contains(h.metrics(), `cloakroom_streams_closed_total{reason="logout"} 4`) })
 	if !strings.Contains(h.metrics(), `cloakroom_streams_open{kind="websocket"} 1`) {
 		t.Error("the other session's socket is not open any more")
 	}
@@ -176,7 +176,7 @@ func TestEventsSayWhatTheUserEndpointSaysAndWarnBeforeTheEnd(t *testing.T) {
 	if name, _ := e.next(); name != "expiring" {
 		t.Errorf("when nobody uses it again: %q", name)
 	}
-	if name, data := e.next(); name != "ended" || data["reason"] != "expired" {
+	if name, data := e.next(); name != "ended" || data["reason"] != "idle_timeout" {
 		t.Errorf("at the end: %q %v", name, data)
 	}
 }

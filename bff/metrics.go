@@ -14,19 +14,20 @@ import (
 // metrics are the server's numbers for Prometheus. No label has a value that a client chooses: routes are patterns, reasons and
 // kinds are constants.
 type metrics struct {
-	registry  *prometheus.Registry
-	requests  *prometheus.CounterVec
-	own       *prometheus.HistogramVec
-	upstream  *prometheus.HistogramVec
-	started   prometheus.Counter
-	endings   *prometheus.CounterVec
-	refused   *prometheus.CounterVec
-	refreshes *prometheus.CounterVec
-	flushes   prometheus.Counter
-	store     prometheus.Counter
-	providers *prometheus.CounterVec
-	streams   *prometheus.GaugeVec
-	closed    *prometheus.CounterVec
+	registry    *prometheus.Registry
+	requests    *prometheus.CounterVec
+	own         *prometheus.HistogramVec
+	upstream    *prometheus.HistogramVec
+	started     prometheus.Counter
+	endings     *prometheus.CounterVec
+	refused     *prometheus.CounterVec
+	refreshes   *prometheus.CounterVec
+	flushes     prometheus.Counter
+	store       prometheus.Counter
+	providers   *prometheus.CounterVec
+	streams     *prometheus.GaugeVec
+	closed      *prometheus.CounterVec
+	revocations *prometheus.CounterVec
 }
 
 // newMetrics makes a registry of its own, so that nothing else shows up in it.
@@ -38,23 +39,24 @@ func newMetrics(version string) *metrics {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "cloakroom", Name: name, Help: help, Buckets: buckets}, []string{"route"})
 	}
 	m := &metrics{
-		registry:  prometheus.NewRegistry(),
-		requests:  counter("requests_total", "Requests answered, by route pattern and status.", "route", "status"),
-		own:       seconds("own_seconds", "Time in Cloakroom itself, without the upstream's.", []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, 1}),
-		upstream:  seconds("upstream_seconds", "Time until the upstream's response headers.", prometheus.DefBuckets),
-		started:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "sessions_started_total", Help: "Sessions started."}),
-		endings:   counter("sessions_ended_total", "Sessions ended by this process, by reason.", "reason"),
-		refused:   counter("sign_ins_refused_total", "Sign-ins refused at the callback, by reason.", "reason"),
-		refreshes: counter("refreshes_total", "Refreshes of access tokens, by result.", "result"),
-		flushes:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "copies_flushed_total", Help: "Times that announcements were lost, and with them the trust in all copies of sessions."}),
-		store:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "store_errors_total", Help: "Requests that the session store failed."}),
-		providers: counter("provider_errors_total", "Failed calls to a provider, by kind.", "provider", "kind"),
-		streams:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "streams_open", Help: "Open streams of sessions, by kind."}, []string{"kind"}),
-		closed:    counter("streams_closed_total", "Streams of sessions that are over, by reason.", "reason"),
+		registry:    prometheus.NewRegistry(),
+		requests:    counter("requests_total", "Requests answered, by route pattern and status.", "route", "status"),
+		own:         seconds("own_seconds", "Time in Cloakroom itself, without the upstream's.", []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, 1}),
+		upstream:    seconds("upstream_seconds", "Time until the upstream's response headers.", prometheus.DefBuckets),
+		started:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "sessions_started_total", Help: "Sessions started."}),
+		endings:     counter("sessions_ended_total", "Sessions ended by this process, by reason.", "reason"),
+		refused:     counter("sign_ins_refused_total", "Sign-ins refused at the callback, by reason.", "reason"),
+		refreshes:   counter("refreshes_total", "Refreshes of access tokens, by result.", "result"),
+		flushes:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "copies_flushed_total", Help: "Times that announcements were lost, and with them the trust in all copies of sessions."}),
+		store:       prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "store_errors_total", Help: "Requests that the session store failed."}),
+		providers:   counter("provider_errors_total", "Failed calls to a provider, by kind.", "provider", "kind"),
+		streams:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "streams_open", Help: "Open streams of sessions, by kind."}, []string{"kind"}),
+		closed:      counter("streams_closed_total", "Streams that are over, by reason.", "reason"),
+		revocations: counter("revocations_total", "Revocations of ended sessions' tokens at the provider, by result.", "result"),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, info,
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -117,13 +119,12 @@ func (m *metrics) providerError(name, kind string) {
 	m.providers.WithLabelValues(name, kind).Inc()
 }
 
+func (m *metrics) revoked(result string) { m.revocations.WithLabelValues(result).Inc() }
+
 func (m *metrics) streamOpened(kind string) { m.streams.WithLabelValues(kind).Inc() }
 
-// streamClosed counts a stream that is over; without a reason it was over by itself.
+// streamClosed counts a stream that is over.
 func (m *metrics) streamClosed(kind, reason string) {
 	m.streams.WithLabelValues(kind).Dec()
-	if reason == "" {
-		reason = "done"
-	}
 	m.closed.WithLabelValues(reason).Inc()
 }

@@ -126,9 +126,12 @@ func (s *Server) wireSessions() error {
 		s.store = st
 		s.metrics.watchRedis(st.Health)
 	}
-	s.revoker = newRevoker(s.log, s.revoke)
-	s.streams = newStreams(s.now, s.cfg.Session.IdleTimeout, func(ctx context.Context, sess *session.Session) (time.Duration, error) {
-		return s.sessions.IdleLeft(ctx, sess)
+	s.revoker = newRevoker(s.log, revocations{claim: s.claimRevocation, revoke: s.revoke, count: s.metrics.revoked})
+	s.streams = newStreams(s.now, s.cfg.Session.IdleTimeout, questions{
+		left: func(ctx context.Context, sess *session.Session) (time.Duration, error) {
+			return s.sessions.IdleLeft(ctx, sess)
+		},
+		why: func(ctx context.Context, id session.ID) (string, error) { return s.sessions.Why(ctx, id) },
 	}, s.metrics)
 	s.metrics.watchCopies(func() bool { return s.sessions.CopiesTrusted() })
 	return s.wireManager()
@@ -139,9 +142,9 @@ func (s *Server) wireManager() (err error) {
 	s.sessions, err = session.New(s.cfg.Session.Config, s.store, session.Deps{
 		Refresh: s.refresh, RefreshTimeout: s.longestProviderTimeout(), Log: s.log, Now: s.now,
 		InsecureCookies: s.cfg.Server.InsecureLocalhostCookies,
-		Started:         s.metrics.sessionStarted, Ended: s.ended, Orphaned: s.revoker.add, Refreshed: s.metrics.refreshed,
+		Started:         s.metrics.sessionStarted, Ended: s.ended, EndedElsewhere: s.endedElsewhere, Orphaned: s.revoker.add, Refreshed: s.metrics.refreshed,
 		Flushed: s.metrics.copiesFlushed,
-		Gone:    s.streams.gone, Resubscribed: s.streams.resubscribed,
+		Gone:    s.streams.gone, Changed: s.streams.changed, Resubscribed: s.streams.resubscribed,
 	})
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
@@ -266,6 +269,11 @@ func (s *Server) event(r *http.Request, name string, attrs ...slog.Attr) {
 // renderProblem hands the page of a problem to the edge, which knows nothing of pages.
 func renderProblem(w io.Writer, p edge.Page) error {
 	return web.RenderPage(w, web.PageData{Title: p.Title, Text: p.Text, RequestID: p.RequestID, ActionURL: p.Action, ActionLabel: p.ActionLabel})
+}
+
+// claimRevocation is how the revoker learns whether another replica revokes a session's tokens.
+func (s *Server) claimRevocation(ctx context.Context, sess *session.Session, owner session.WriteID) (bool, error) {
+	return s.sessions.ClaimRevocation(ctx, sess, owner)
 }
 
 // revoke is the revoker's way to the provider.

@@ -1,8 +1,9 @@
 package bff
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -17,16 +18,14 @@ const (
 	maxStreams           = 16384
 	answerGrace          = time.Second            // an ordinary answer may run on for so long after its session's end
 	askTime              = 2 * time.Second        // of one question to the store
-	askGrace             = 500 * time.Millisecond // how long a session's streams outlive its known expiry, while the store is asked
+	askGrace             = 500 * time.Millisecond // how long a session's streams outlive its known end, while the store is asked
 	askers               = 16
+	clockSlack           = time.Second // how far the store's clock may be off for an expiry to be known as one
 )
 
-// Why a stream was closed, for the metric and for clients: stable words.
-const (
-	endedReason   = "ended"   // the session was ended
-	expiredReason = "expired" // the session ran out
-	drainReason   = "drain"   // this process stops
-)
+// drainReason is why a stream was closed when this process stops. Beside it there are the reasons for which its session ended, and for which it ended by
+// itself; docs/metrics-and-logs.md has all.
+const drainReason = "drain"
 
 // ownEvents is the kind of our own event stream, beside those of the proxy.
 const ownEvents proxy.Kind = "events"
@@ -36,11 +35,11 @@ const ownEvents proxy.Kind = "events"
 //
 // An end is heard (gone), or seen: the store is asked when a stream opens, since the end may have come between its session's check and
 // its entry here; when a session's known expiry has come, because requests may have moved it; and when announcements are heard again.
-// While the store does not answer, streams go on to the known expiry.
+// While the store does not answer, streams go on to the known expiry. Where an end was seen and not heard, the store is asked why, too.
 type streams struct {
 	now     func() time.Time
 	idle    time.Duration // the longest that a session lives without use
-	left    func(context.Context, *session.Session) (time.Duration, error)
+	store   questions
 	metrics *metrics
 	stop    context.CancelFunc
 	done    sync.WaitGroup
@@ -64,6 +63,8 @@ type group struct {
 	until   time.Time
 	timer   *time.Timer
 	due     bool // the known expiry has come, and the store is being asked whether it still holds
+	gone    bool // the session is over, and the store is being asked why
+	missed  bool // what was announced of it may not have been heard
 	queued  bool
 }
 
@@ -71,14 +72,15 @@ type group struct {
 type stream struct {
 	kind   proxy.Kind
 	end    func(reason string)
+	news   func()      // hears that the session has changed; nil: it does not care
 	reason string      // why it is being ended; empty: it is not
 	timer  *time.Timer // of an answer's grace
 }
 
-// newStreams starts a registry. left says how long a session lives if nobody uses it; session.ErrNone: it is over.
-func newStreams(now func() time.Time, idle time.Duration, left func(context.Context, *session.Session) (time.Duration, error), m *metrics) *streams {
+// newStreams starts a registry.
+func newStreams(now func() time.Time, idle time.Duration, store questions, m *metrics) *streams {
 	ctx, stop := context.WithCancel(context.Background())
-	r := &streams{now: now, idle: idle, left: left, metrics: m, stop: stop, groups: map[session.ID]*group{}}
+	r := &streams{now: now, idle: idle, store: store, metrics: m, stop: stop, groups: map[session.ID]*group{}}
 	r.work, r.idlers = sync.NewCond(&r.mu), sync.NewCond(&r.mu)
 	for range askers {
 		r.done.Go(func() { r.ask(ctx) })
@@ -86,10 +88,14 @@ func newStreams(now func() time.Time, idle time.Duration, left func(context.Cont
 	return r
 }
 
-// tracker is how the proxy tells of the streams of one session.
-func (r *streams) tracker(sess *session.Session) proxy.Tracker {
-	return func(k proxy.Kind, end func(proxy.Ending)) (func(), error) {
-		return r.add(sess, k, func(reason string) { end(ending(reason)) })
+// tracker is how the proxy tells of the streams of one session. Why one of them ended goes to the request's record.
+func (r *streams) tracker(sess *session.Session, req *http.Request) proxy.Tracker {
+	return func(k proxy.Kind, end func(proxy.Ending)) (func(proxy.Over), error) {
+		done, err := r.add(sess, k, func(reason string) { end(ending(reason)) }, nil)
+		if err != nil {
+			return nil, err
+		}
+		return func(by proxy.Over) { edge.From(req.Context()).Ended = done(string(by)) }, nil
 	}
 }
 
@@ -98,11 +104,12 @@ func ending(reason string) proxy.Ending {
 	if reason == drainReason {
 		return proxy.Ending{Code: 1001, Reason: "going away", Cause: &edge.Problem{Code: "streams_full", RetryAfter: retryAfter}}
 	}
-	return proxy.Ending{Code: 4401, Reason: "session " + reason, Cause: &edge.Problem{Code: "signed_out", Login: loginPath}}
+	return proxy.Ending{Code: 4401, Reason: "session ended: " + reason, Cause: &edge.Problem{Code: "signed_out", Login: loginPath}}
 }
 
-// add enters a stream, which end ends: it is called from any goroutine, perhaps again with a stronger reason. done takes the stream out again.
-func (r *streams) add(sess *session.Session, k proxy.Kind, end func(reason string)) (done func(), err error) {
+// add enters a stream, which end ends: it is called from any goroutine, perhaps again with a stronger reason. news, which may be nil, is called when the
+// session has changed, and must not block. done takes the stream out again: by is why it is over unless it was ended, and the answer is why it is.
+func (r *streams) add(sess *session.Session, k proxy.Kind, end func(reason string), news func()) (done func(by string) (why string), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	g := r.groups[sess.ID()]
@@ -120,7 +127,7 @@ func (r *streams) add(sess *session.Session, k proxy.Kind, end func(reason strin
 		r.groups[sess.ID()] = g
 		r.arm(g, min(r.idle, sess.Deadline.Sub(r.now())))
 	}
-	st := &stream{kind: k, end: end}
+	st := &stream{kind: k, end: end, news: news}
 	g.members[st] = struct{}{}
 	if k != proxy.Answer {
 		g.bounded++
@@ -130,10 +137,10 @@ func (r *streams) add(sess *session.Session, k proxy.Kind, end func(reason strin
 	}
 	r.metrics.streamOpened(string(k))
 	r.enqueue(g)
-	return func() { r.remove(g, st) }, nil
+	return func(by string) string { return r.remove(g, st, by) }, nil
 }
 
-func (r *streams) remove(g *group, st *stream) {
+func (r *streams) remove(g *group, st *stream, by string) (why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if st.timer != nil {
@@ -150,8 +157,10 @@ func (r *streams) remove(g *group, st *stream) {
 	if len(g.members) == 0 {
 		r.forget(g)
 	}
-	r.metrics.streamClosed(string(st.kind), st.reason)
+	why = cmp.Or(st.reason, by)
+	r.metrics.streamClosed(string(st.kind), why)
 	r.idlers.Broadcast()
+	return why
 }
 
 // forget takes a group out. What is left in it is being ended.
@@ -162,26 +171,49 @@ func (r *streams) forget(g *group) {
 	}
 }
 
-// gone ends the streams of a session that is over. It does not block.
-func (r *streams) gone(id session.ID) {
+// gone ends the streams of a session that is over, as soon as the store has said why, where that is not known. It does not block.
+func (r *streams) gone(id session.ID, reason string) {
 	r.mu.Lock()
 	g := r.groups[id]
+	if g != nil && reason == "" {
+		if !g.gone {
+			g.gone = true
+			g.timer.Reset(askGrace)
+		}
+		r.enqueue(g)
+		g = nil
+	}
 	r.mu.Unlock()
 	if g != nil {
-		r.over(g, endedReason)
+		r.over(g, reason)
 	}
 }
 
-// over ends a group's streams. An end that shows when the known expiry has come is the expiry.
+// changed tells the streams of a session that want to know that it was written, or lives longer. It does not block.
+func (r *streams) changed(id session.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if g := r.groups[id]; g != nil {
+		g.news()
+	}
+}
+
+// news tells the streams of a group. The caller has the lock.
+func (g *group) news() {
+	for st := range g.members {
+		if st.news != nil {
+			st.news()
+		}
+	}
+}
+
+// over ends a group's streams.
 func (r *streams) over(g *group, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if g.due {
-		reason = expiredReason
-	}
 	r.forget(g)
 	for st := range g.members {
-		if st.reason == endedReason || st.reason == expiredReason {
+		if st.reason != "" && st.reason != drainReason {
 			continue
 		}
 		if st.kind == proxy.Answer {
@@ -198,15 +230,6 @@ func (r *streams) tell(st *stream, reason string) {
 	st.reason = reason
 	if !r.closed {
 		r.done.Go(func() { st.end(reason) })
-	}
-}
-
-// resubscribed asks for every session again: what ended while announcements were not heard was not heard. It does not block.
-func (r *streams) resubscribed() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, g := range r.groups {
-		r.enqueue(g)
 	}
 }
 
@@ -227,63 +250,16 @@ func (r *streams) expiry(g *group) {
 		r.mu.Unlock()
 		return
 	}
-	final := g.due || !r.now().Before(g.sess.Deadline)
-	g.due = true
+	final := g.due || g.gone || !r.now().Before(g.sess.Deadline)
+	g.due = !g.gone
+	reason := r.ranOut(g)
 	if !final {
 		r.enqueue(g)
 		g.timer.Reset(askGrace)
 	}
 	r.mu.Unlock()
 	if final {
-		r.over(g, expiredReason)
-	}
-}
-
-// enqueue has the store asked for a group, once.
-func (r *streams) enqueue(g *group) {
-	if g.queued || r.closed {
-		return
-	}
-	g.queued = true
-	r.queue = append(r.queue, g)
-	r.work.Signal()
-}
-
-// ask is one of the askers: they bound how many questions the store gets at a time.
-func (r *streams) ask(ctx context.Context) {
-	for {
-		r.mu.Lock()
-		for len(r.queue) == 0 && !r.closed {
-			r.work.Wait()
-		}
-		if r.closed {
-			r.mu.Unlock()
-			return
-		}
-		g := r.queue[0]
-		r.queue = r.queue[1:]
-		g.queued = false // whoever asks from now on may know of something that this question is too early for
-		stale := r.groups[g.sess.ID()] != g
-		r.mu.Unlock()
-		if !stale {
-			r.askFor(ctx, g)
-		}
-	}
-}
-
-func (r *streams) askFor(ctx context.Context, g *group) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	left, err := r.left(ctx, g.sess)
-	switch {
-	case errors.Is(err, session.ErrNone), err == nil && left <= 0:
-		r.over(g, endedReason)
-	case err == nil:
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.groups[g.sess.ID()] == g {
-			r.arm(g, max(left, 100*time.Millisecond))
-		}
+		r.over(g, reason)
 	}
 }
 

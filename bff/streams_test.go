@@ -21,6 +21,7 @@ type registry struct {
 	sess *session.Session
 	mu   sync.Mutex
 	left func() (time.Duration, error)
+	mark func(context.Context) (string, error) // what the ended mark says; at first there is none
 }
 
 const testIdle = 10 * time.Minute
@@ -28,11 +29,20 @@ const testIdle = 10 * time.Minute
 func newRegistry(t *testing.T) *registry {
 	r := &registry{sess: &session.Session{Deadline: time.Now().Add(time.Hour)}}
 	r.says(func() (time.Duration, error) { return testIdle, nil })
-	r.streams = newStreams(time.Now, testIdle, func(context.Context, *session.Session) (time.Duration, error) {
-		r.mu.Lock()
-		left := r.left
-		r.mu.Unlock()
-		return left()
+	r.marked(func(context.Context) (string, error) { return "", session.ErrNone })
+	r.streams = newStreams(time.Now, testIdle, questions{
+		left: func(context.Context, *session.Session) (time.Duration, error) {
+			r.mu.Lock()
+			left := r.left
+			r.mu.Unlock()
+			return left()
+		},
+		why: func(ctx context.Context, _ session.ID) (string, error) {
+			r.mu.Lock()
+			mark := r.mark
+			r.mu.Unlock()
+			return mark(ctx)
+		},
 	}, newMetrics("test"))
 	t.Cleanup(r.close)
 	return r
@@ -43,6 +53,13 @@ func (r *registry) says(left func() (time.Duration, error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.left = left
+}
+
+// marked sets what the ended mark says.
+func (r *registry) marked(mark func(context.Context) (string, error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mark = mark
 }
 
 // opened is a stream of a test. It is over as soon as it is told to end.
@@ -59,16 +76,16 @@ func (o *opened) why() string { o.mu.Lock(); defer o.mu.Unlock(); return o.reaso
 func (r *registry) opens(t *testing.T, k proxy.Kind) *opened {
 	t.Helper()
 	o, start := &opened{over: make(chan struct{})}, time.Now()
-	done := make(chan func(), 1)
+	done := make(chan func(string) string, 1)
 	out, err := r.add(r.sess, k, func(reason string) {
 		o.once.Do(func() {
 			o.mu.Lock()
 			o.reason, o.after = reason, time.Since(start)
 			o.mu.Unlock()
 			close(o.over)
-			go func() { (<-done)() }()
+			go func() { (<-done)("") }()
 		})
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,8 +107,8 @@ func TestAStreamEndsWithTheIdleTimeoutThatRequestsMove(t *testing.T) { // WS-06
 		}
 		r.says(func() (time.Duration, error) { return 0, session.ErrNone })
 		<-o.over
-		if o.why() != expiredReason || o.after.Round(time.Second) != 3*time.Minute {
-			t.Errorf("ended as %s after %s, want expired after 3m", o.why(), o.after)
+		if o.why() != "idle_timeout" || o.after.Round(time.Second) != 3*time.Minute {
+			t.Errorf("ended as %s after %s, want idle_timeout after 3m", o.why(), o.after)
 		}
 	})
 }
@@ -102,7 +119,7 @@ func TestAStreamEndsAtTheDeadlineWhateverTheStoreSays(t *testing.T) {
 		o := r.opens(t, proxy.Events)
 		r.says(func() (time.Duration, error) { return time.Until(r.sess.Deadline), nil })
 		<-o.over
-		if o.why() != expiredReason || o.after.Round(time.Second) != time.Hour {
+		if o.why() != "lifetime" || o.after.Round(time.Second) != time.Hour {
 			t.Errorf("ended as %s after %s", o.why(), o.after)
 		}
 	})
@@ -117,8 +134,8 @@ func TestInAnOutageStreamsGoOnToTheirKnownExpiry(t *testing.T) {
 		r.says(func() (time.Duration, error) { return 0, errOutage })
 		r.resubscribed()
 		<-o.over
-		if o.why() != expiredReason || o.after < 3*time.Minute || o.after > 3*time.Minute+time.Second {
-			t.Errorf("ended as %s after %s, want expired within a second of 3m", o.why(), o.after)
+		if o.why() != "idle_timeout" || o.after < 3*time.Minute || o.after > 3*time.Minute+time.Second {
+			t.Errorf("ended as %s after %s, want idle_timeout within a second of 3m", o.why(), o.after)
 		}
 	})
 }
@@ -129,13 +146,14 @@ func TestWhatEndedUnheardIsFoundWhenAnnouncementsAreHeardAgain(t *testing.T) {
 		o := r.opens(t, proxy.Socket)
 		synctest.Wait()
 		r.says(func() (time.Duration, error) { return 0, session.ErrNone })
+		r.marked(func(context.Context) (string, error) { return "backchannel", nil })
 		synctest.Wait()
 		if o.why() != "" {
 			t.Fatal("ended before anybody looked")
 		}
 		r.resubscribed()
 		<-o.over
-		if o.why() != endedReason || o.after > 0 {
+		if o.why() != "backchannel" || o.after > 0 {
 			t.Errorf("ended as %s after %s", o.why(), o.after)
 		}
 	})
@@ -148,7 +166,7 @@ func TestAStreamThatOpensTooLateIsFound(t *testing.T) {
 		r.says(func() (time.Duration, error) { return 0, session.ErrNone })
 		o := r.opens(t, proxy.Socket)
 		<-o.over
-		if o.why() != endedReason || o.after > 0 {
+		if o.why() != "ended" || o.after > 0 { // no mark says why
 			t.Errorf("ended as %s after %s", o.why(), o.after)
 		}
 	})
@@ -158,12 +176,12 @@ func TestAnAnswerHasASecondAfterItsSessionsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry(t)
 		long, stream := r.opens(t, proxy.Answer), r.opens(t, proxy.Events)
-		quick, err := r.add(r.sess, proxy.Answer, func(string) { t.Error("an answer was broken off that was over in time") })
+		quick, err := r.add(r.sess, proxy.Answer, func(string) { t.Error("an answer was broken off that was over in time") }, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.gone(r.sess.ID())
-		quick()
+		r.gone(r.sess.ID(), "logout")
+		quick("")
 		<-stream.over
 		<-long.over
 		if stream.after != 0 || long.after != time.Second {
@@ -176,9 +194,9 @@ func TestASessionsStreamsAreBounded(t *testing.T) { // WS-07
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry(t)
 		code := func(k proxy.Kind) string {
-			done, err := r.add(r.sess, k, func(string) {})
+			done, err := r.add(r.sess, k, func(string) {}, nil)
 			if err == nil {
-				done()
+				done("")
 				return ""
 			}
 			p, _ := errors.AsType[*edge.Problem](err)
@@ -196,7 +214,7 @@ func TestASessionsStreamsAreBounded(t *testing.T) { // WS-07
 		if got := code(proxy.Answer); got != "" {
 			t.Errorf("a long answer was refused: %q", got)
 		}
-		r.gone(r.sess.ID())
+		r.gone(r.sess.ID(), "logout")
 		synctest.Wait()
 		if got := code(proxy.Socket); got != "" {
 			t.Errorf("after the others have closed: %q", got)
@@ -217,10 +235,10 @@ func TestDrainEndsWhatDoesNotFinishByItself(t *testing.T) {
 		if socket.why() != drainReason || own.why() != drainReason || proxied.why() != "" {
 			t.Errorf("socket %q, events %q, proxied events %q", socket.why(), own.why(), proxied.why())
 		}
-		if _, err := r.add(r.sess, proxy.Socket, func(string) {}); err == nil {
+		if _, err := r.add(r.sess, proxy.Socket, func(string) {}, nil); err == nil {
 			t.Error("a socket was opened during the drain")
 		}
-		r.gone(r.sess.ID())
+		r.gone(r.sess.ID(), "logout")
 		<-proxied.over
 		synctest.Wait()
 	})
@@ -229,7 +247,7 @@ func TestDrainEndsWhatDoesNotFinishByItself(t *testing.T) {
 func TestADrainWaitsNoLongerThanItMay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry(t)
-		done, _ := r.add(r.sess, proxy.Socket, func(string) {}) // it takes no notice
+		done, _ := r.add(r.sess, proxy.Socket, func(string) {}, nil) // it takes no notice
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		start := time.Now()
@@ -237,6 +255,6 @@ func TestADrainWaitsNoLongerThanItMay(t *testing.T) {
 		if took := time.Since(start); took != 20*time.Second {
 			t.Errorf("it took %s", took)
 		}
-		done()
+		done("")
 	})
 }

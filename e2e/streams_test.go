@@ -66,6 +66,7 @@ func event(lines *bufio.Scanner) (name, data string) {
 func TestStreamsEndOnEveryReplica(t *testing.T) {
 	s := onUsual(t)
 	defer s.Upstream.Hold("sse").Release() // its second event never comes
+	reasons := map[string]string{"sign-out": "logout", "back-channel": "backchannel"}
 	for name, end := range map[string]func(b *browse.Browser, sub string){
 		"sign-out": func(b *browse.Browser, _ string) { s.fetch(s.at(b, 0), "POST", "/bff/logout", 200) },
 		"back-channel": func(_ *browse.Browser, sub string) {
@@ -89,7 +90,7 @@ func TestStreamsEndOnEveryReplica(t *testing.T) {
 		if _, _, err := c.Read(s.ctx); websocket.CloseStatus(err) != 4401 {
 			t.Errorf("%s: the socket ended with %v", name, err)
 		}
-		if what, data := event(own); what != "ended" || data != `{"reason":"ended"}` {
+		if what, data := event(own); what != "ended" || data != `{"reason":"`+reasons[name]+`"}` {
 			t.Errorf("%s: our own stream ends with %s %s", name, what, data)
 		}
 		if _, data := event(own); data != "" || own.Err() != nil {

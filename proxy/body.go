@@ -141,7 +141,7 @@ func (x *exchange) end() {
 	untrack := x.untrack
 	x.ending.Unlock()
 	if untrack != nil {
-		untrack()
+		untrack(x.overBy())
 	}
 }
 
@@ -187,7 +187,10 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	if b.limited && b.left < 0 {
 		n, err = 0, ErrResponseTooLarge
 	}
-	if err != nil && err != io.EOF {
+	switch {
+	case err == io.EOF:
+		b.x.how = OverUpstream
+	case err != nil:
 		b.x.brokeOff(err)
 	}
 	return n, err
@@ -205,6 +208,7 @@ func (b *responseBody) Close() error {
 // brokeOff records why an answer ends half-way. The client sees its connection end.
 func (x *exchange) brokeOff(err error) {
 	err = x.verdict(err)
+	x.how = overFor(err)
 	if errors.Is(err, ErrClientGone) || errors.Is(err, ErrEnded) {
 		return // not an error
 	}

@@ -38,8 +38,9 @@ type exchange struct {
 	ending   sync.Mutex   // guards all below
 	over     bool         // Forward has returned, see setReadDeadline
 	tracked  bool
-	untrack  func()
+	untrack  func(Over)
 	socket   *socket // set by a 101
+	how      Over    // see overBy
 
 	values [ours]string // of the headers that we add
 	used   int
@@ -127,6 +128,7 @@ func (x *exchange) refuse(err error) {
 	if x.in.ProtoMajor == 1 && (x.in.ContentLength != 0 || x.upgrade || errors.Is(err, ErrUpgradeRefused) || errors.Is(err, ErrEnded)) {
 		x.w.Header().Set("Connection", "close") // what is left of a body, or of another protocol, must not be read as a request
 	}
+	x.how = overFor(err)
 	x.route.deps.OnError(x.w, x.in, err)
 	if errors.Is(err, ErrClientGone) {
 		panic(http.ErrAbortHandler) // whatever was written, it is not an answer

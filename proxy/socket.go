@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -29,6 +30,17 @@ type socket struct {
 	timer    *time.Timer // cuts the upstream off
 	last     []byte      // what is left to say to the client, once said is true
 	said     bool
+	how      Over // which side was done first; empty while neither is
+}
+
+// done notes which side is, if it is the first. The caller has the lock.
+func (s *socket) done(by Over) { s.how = cmp.Or(s.how, by) }
+
+// overBy is which side was done first.
+func (s *socket) overBy() Over {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.how, OverClient)
 }
 
 // end makes the socket say goodbye at the next end of a frame. A second ending counts only if it is stronger, and not said yet.
@@ -71,6 +83,12 @@ func (s *socket) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	if s.ending == nil {
 		s.down.follow(p[:n])
+		switch {
+		case err != nil && err != io.EOF:
+			s.done(OverFailed)
+		case err != nil || s.down.closed:
+			s.done(OverUpstream)
+		}
 		s.mu.Unlock()
 		return n, err
 	}
@@ -108,6 +126,9 @@ var errGoodbye = errors.New("the client said goodbye, too")
 func (s *socket) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	s.up.follow(p)
+	if s.up.closed {
+		s.done(OverClient)
+	}
 	ending, answered := s.ending != nil, s.said && s.up.closed
 	s.mu.Unlock()
 	switch {
@@ -132,6 +153,7 @@ func (s *socket) isEnding() bool {
 // Close is the exchange's end.
 func (s *socket) Close() error {
 	s.mu.Lock()
+	s.done(OverClient)
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -141,6 +163,9 @@ func (s *socket) Close() error {
 
 // CloseWrite passes on that the client will send no more.
 func (s *socket) CloseWrite() error {
+	s.mu.Lock()
+	s.done(OverClient)
+	s.mu.Unlock()
 	if c, ok := s.upstream.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -32,9 +33,20 @@ type Ending struct {
 	Cause error
 }
 
+// Over is why a stream is over that nobody ended.
+type Over string
+
+// Why streams end by themselves.
+const (
+	OverClient   Over = "client_gone"     // the client closed it, or takes nothing any more
+	OverUpstream Over = "upstream_closed" // the upstream closed it, in order
+	OverIdle     Over = "upstream_idle"   // the upstream was silent for longer than the route allows
+	OverFailed   Over = "upstream_failed" // the upstream's side broke, or there never was an answer
+)
+
 // Tracker is told of a stream. It may call end, once or more, from any goroutine, and not before it has returned; it is called until
 // done is. An error refuses the stream, and goes to OnError wrapped in ErrStreamRefused; it is only looked at for sockets and event streams.
-type Tracker func(k Kind, end func(Ending)) (done func(), err error)
+type Tracker func(k Kind, end func(Ending)) (done func(Over), err error)
 
 // ErrEnded is wrapped where somebody ended the stream.
 var ErrEnded = errors.New("the stream was ended")
@@ -133,4 +145,23 @@ func (x *exchange) late() {
 	default:
 		x.cancel(ErrUpstreamTimeout)
 	}
+}
+
+// overFor is why a stream is over that failed.
+func overFor(err error) Over {
+	switch {
+	case errors.Is(err, ErrClientGone), errors.Is(err, ErrBodyTimeout):
+		return OverClient
+	case errors.Is(err, ErrUpstreamTimeout):
+		return OverIdle
+	}
+	return OverFailed
+}
+
+// overBy is why the exchange is over. Where the upstream's body neither ended nor failed, it was the client that took no more.
+func (x *exchange) overBy() Over {
+	if s := x.socket; s != nil {
+		return s.overBy()
+	}
+	return cmp.Or(x.how, OverClient)
 }

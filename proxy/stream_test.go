@@ -26,19 +26,25 @@ type tracked struct {
 	ends  map[int]func(Ending)
 	begun chan int // by number
 	gone  chan int
+	over  Over // of the last one that is gone
 }
 
 func newTracked() *tracked {
 	return &tracked{ends: map[int]func(Ending){}, begun: make(chan int, 2000), gone: make(chan int, 2000)}
 }
 
-func (k *tracked) track(kind Kind, end func(Ending)) (func(), error) {
+func (k *tracked) track(kind Kind, end func(Ending)) (func(Over), error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	n := len(k.kinds)
 	k.kinds, k.ends[n] = append(k.kinds, kind), end
 	k.begun <- n
-	return func() { k.gone <- n }, nil
+	return func(by Over) {
+		k.mu.Lock()
+		k.over = by
+		k.mu.Unlock()
+		k.gone <- n
+	}, nil
 }
 
 func (k *tracked) end(n int, code uint16) {
@@ -266,7 +272,7 @@ func TestAnAnswerIsTrackedOnceItIsLong(t *testing.T) {
 func TestARefusedStreamNeverReachesTheUpstream(t *testing.T) { // WS-07
 	up := newEcho(t)
 	g := newGateway(t, up.URL, func(_ *Config, c *Caller) {
-		c.Track = func(Kind, func(Ending)) (func(), error) { return nil, errOver }
+		c.Track = func(Kind, func(Ending)) (func(Over), error) { return nil, errOver }
 	})
 	if _, _, err := dial(t, g.URL, nil); err == nil {
 		t.Error("the socket was opened")

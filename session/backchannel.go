@@ -9,20 +9,32 @@ import (
 	"time"
 )
 
-// EndByProvider ends what a back-channel logout asks for: with a sid the sessions that hang on it, without one all sessions of
-// the subject; in each case those whose ID token was not issued later than the logout token. The same holds, by the mark that stays, for a sign-in that
+// EndByProvider ends what a back-channel logout asks for: with a sid the sessions that hang on it, and if there is a subject too, those of the subject that may
+// hang on it, because their ID tokens had no sid; without a sid all sessions of the subject. In each case those whose ID token was not issued later than the logout token. The same holds, by the mark that stays, for a sign-in that
 // is under way. It reports how many sessions it ended; none is fine.
 //
 // ErrMismatch if subject and sid are given and contradict each other: then nobody is signed out. Any other error means that
 // not all ends were written, and that the provider should try again.
 func (m *Manager) EndByProvider(ctx context.Context, issuer, subject, sid string, issued time.Time) (ended int, err error) {
-	key := userIndex(issuer, subject)
-	if sid != "" {
-		key = providerIndex(issuer, sid)
-		if err := m.agree(ctx, key, subject); err != nil {
-			return 0, err
-		}
+	if sid == "" {
+		return m.endIn(ctx, userIndex(issuer, subject), issuer, subject, issued)
 	}
+	key := providerIndex(issuer, sid)
+	if err := m.agree(ctx, key, subject); err != nil {
+		return 0, err
+	}
+	ended, err = m.endIn(ctx, key, issuer, subject, issued)
+	if subject == "" {
+		return ended, err
+	}
+	// Whose ID token named no session is in every one of the subject's that the provider ends (OpenID Connect Back-Channel Logout, section 2.7): to sign out one
+	// too many is the lesser mistake.
+	loose, err2 := m.endIn(ctx, looseIndex(issuer, subject), issuer, subject, issued)
+	return ended + loose, cmp.Or(err, err2)
+}
+
+// endIn marks an index and ends those of its members that a logout token is about.
+func (m *Manager) endIn(ctx context.Context, key IndexKey, issuer, subject string, issued time.Time) (ended int, err error) {
 	members, err := m.mark(ctx, key, issued)
 	if err != nil {
 		err = fmt.Errorf("mark index: %w", err)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
@@ -107,4 +108,40 @@ func TestLogoutOfManyIsBounded(t *testing.T) {
 			t.Errorf("the second try: %d, %v", ended, err)
 		}
 	})
+}
+
+// BCL-22 for sessions whose ID token has no sid: a logout that names a subject and a session arrives between any two steps of the sign-in, and wins. Sign-ins of the
+// same user that hang on another session of the provider's, and later ones, go on.
+func TestLogoutOfASessionOvertakesASignInThatNamesNone(t *testing.T) {
+	for _, step := range []string{"addindex", "create"} {
+		for name, tt := range map[string]struct {
+			sid  string
+			late time.Duration
+			err  error
+		}{
+			"without a sid":           {"", 0, ErrEnded},
+			"without a sid, later on": {"", time.Second, nil},
+			"of another sid":          {"sid-2", 0, nil},
+		} {
+			t.Run(name+", before "+step, func(t *testing.T) {
+				st := newFakeStore()
+				h := newHouse(t, st, newFakeProvider())
+				s := alice(time.Hour)
+				s.ProviderSession = tt.sid
+				done := false
+				st.before = func(op string) error {
+					if op == step && !done {
+						done = true
+						if _, err := h.EndByProvider(t.Context(), issuer, "alice", "sid-1", s.IssuedAt.Add(-tt.late)); err != nil {
+							t.Error(err)
+						}
+					}
+					return nil
+				}
+				if err := h.Start(t.Context(), httptest.NewRecorder(), s); !errors.Is(err, tt.err) {
+					t.Errorf("Start = %v, want %v", err, tt.err)
+				}
+			})
+		}
+	}
 }

@@ -23,6 +23,7 @@ type opened struct {
 	session *Session
 	use     *use
 	epoch   uint64 // in which the store answered this; 0 once something newer was heard of. Guarded by copies.mu
+	old     bool   // a newer version was heard of. Guarded by copies.mu
 }
 
 // copies keeps opened sessions by ID. Only whoever presents the ticket asks for its ID, which is the ticket's hash.
@@ -136,6 +137,16 @@ func (c *copies) session(id ID) *Session {
 	return nil
 }
 
+// newest returns the copy that there is unless a newer version was heard of, or nil: good enough to know an ended session's tokens by.
+func (c *copies) newest(id ID) *Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o, ok := c.lru.Peek(id); ok && !o.old {
+		return o.session
+	}
+	return nil
+}
+
 // begin registers a read that is about to be made, so that it is known afterwards whether something overtook it. It returns nil where no copy can
 // be trusted, because nobody listens.
 func (c *copies) begin(id ID) *load {
@@ -192,6 +203,7 @@ func (c *copies) hear(id ID, version uint64) {
 	}
 	if o, ok := c.lru.Peek(id); ok && least > o.version {
 		o.epoch = 0
+		o.old = o.old || version != math.MaxUint64
 		if version == 0 {
 			c.lru.Remove(id)
 		}

@@ -1,9 +1,11 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -49,7 +51,7 @@ func (m *Manager) EndOne(ctx context.Context, s *Session, reason string) error {
 func (m *Manager) end(ctx context.Context, id ID, s *Session, reason string) (existed bool, err error) {
 	ctx, cancel := context.WithTimeout(settled(ctx), endTime)
 	defer cancel()
-	existed, err = m.store.End(ctx, id, endedMark)
+	existed, err = m.store.End(ctx, id, endedMark, reason)
 	if err != nil {
 		m.copies.doubt(id)
 		err = fmt.Errorf("end session: %w", err)
@@ -57,14 +59,52 @@ func (m *Manager) end(ctx context.Context, id ID, s *Session, reason string) (ex
 	if err != nil && !errors.Is(err, ErrUnreplicated) {
 		return false, err
 	}
-	m.gone(id)
+	m.gone(id, reason)
 	if s != nil && err == nil { // where a failover may bring the session back, it must be found again
 		m.leave(ctx, s)
 	}
-	if existed {
+	switch {
+	case existed:
 		m.deps.Ended(s, reason)
+	case s != nil: // somebody was faster, perhaps without knowing the tokens
+		m.deps.EndedElsewhere(s, reason)
 	}
 	return existed, err
+}
+
+// gone takes notice that a session is over. reason is empty where it is not known.
+func (m *Manager) gone(id ID, reason string) {
+	m.copies.hear(id, 0)
+	m.deps.Gone(id, reason)
+}
+
+// heardEnd is gone for an end that was announced.
+func (m *Manager) heardEnd(id ID, reason string) {
+	if reason != "" {
+		reason = understood(reason)
+	}
+	s := m.copies.newest(id)
+	m.gone(id, reason)
+	if s != nil {
+		m.deps.EndedElsewhere(s, cmp.Or(reason, ReasonUnknown))
+	}
+}
+
+// Why is the reason for which a session is over that is not in the store any more: what its mark says, or ReasonUnknown. ErrNone if no mark stands: it
+// expired, or has been over for longer than marks last. Any other error is an outage.
+func (m *Manager) Why(ctx context.Context, id ID) (string, error) {
+	reason, err := m.store.Why(ctx, id)
+	if err != nil {
+		return "", fmt.Errorf("read why the session ended: %w", err)
+	}
+	return understood(reason), nil
+}
+
+// ClaimRevocation takes the revocation of an ended session's tokens for owner, once for all processes that know them. It answers true to the same owner
+// again. After an error nothing is known.
+func (m *Manager) ClaimRevocation(ctx context.Context, s *Session, owner WriteID) (bool, error) {
+	// The version is part of it: a process that has missed the newest tokens must not keep the others from revoking them.
+	return m.claim(ctx, "revocation", string(s.id)+" "+strconv.FormatUint(s.version, 10), owner)
 }
 
 // settled is ctx without its end: for what has to be finished although the request that began it is over.

@@ -121,18 +121,20 @@ func TestEndByProvider(t *testing.T) {
 	a1, a2 := who{issuer, "alice", "sid-1"}, who{issuer, "alice", "sid-2"}
 	bob := who{issuer, "bob", "sid-3"}
 	elsewhere := who{"https://other.test", "alice", "sid-1"}
-	all := []who{a1, a2, bob, elsewhere}
+	loose, bobLoose, elsewhereLoose := who{issuer, "alice", ""}, who{issuer, "bob", ""}, who{"https://other.test", "alice", ""}
+	all := []who{a1, a2, bob, elsewhere, loose, bobLoose, elsewhereLoose}
 	for name, tt := range map[string]struct {
 		token who
 		ends  []who
 		err   error
 	}{
-		"BCL-02: sub ends all of the user's":        {who{issuer, "alice", ""}, []who{a1, a2}, nil},
-		"BCL-03: sid ends exactly that one":         {who{issuer, "", "sid-1"}, []who{a1}, nil},
-		"BCL-01: sub and sid that agree":            {a2, []who{a2}, nil},
-		"BCL-05: sub and sid that do not":           {who{issuer, "bob", "sid-1"}, nil, ErrMismatch},
-		"BCL-06: another issuer's sid is another's": {who{"https://third.test", "alice", "sid-1"}, nil, nil},
-		"BCL-16: unknown user":                      {who{issuer, "carol", ""}, nil, nil},
+		"BCL-02: sub ends all of the user's":                            {who{issuer, "alice", ""}, []who{a1, a2, loose}, nil},
+		"BCL-03: sid ends exactly that one":                             {who{issuer, "", "sid-1"}, []who{a1}, nil},
+		"BCL-01: sub and sid that agree, and what may hang on that sid": {a2, []who{a2, loose}, nil},
+		"a sid that no ID token named ends what may hang on it":         {who{issuer, "alice", "sid-9"}, []who{loose}, nil},
+		"BCL-05: sub and sid that do not":                               {who{issuer, "bob", "sid-1"}, nil, ErrMismatch},
+		"BCL-06: another issuer's sid is another's":                     {who{"https://third.test", "alice", "sid-1"}, nil, nil},
+		"BCL-16: unknown user":                                          {who{issuer, "carol", ""}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, newFakeStore(), newFakeProvider())

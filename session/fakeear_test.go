@@ -35,9 +35,9 @@ func (f *fakeStore) Listen(ctx context.Context) (Listener, error) {
 }
 
 // announce tells everybody who listens. The caller has the store's lock.
-func (f *fakeStore) announce(id ID, version uint64) {
+func (f *fakeStore) announce(event Event) {
 	for e := range f.ears {
-		e.push(Event{ID: id, Version: version})
+		e.push(event)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 type fakeStore struct {
 	mu      *sync.Mutex // shared, with the maps, by all views
 	records map[ID]kept
-	marks   map[ID]time.Time
+	marks   map[ID]fakeMark
 	indexes map[IndexKey]*fakeIndex
 	locks   map[ID]fakeLock
 	claims  map[string]WriteID
@@ -38,6 +38,11 @@ type fakeIndex struct {
 	mark    time.Time
 }
 
+type fakeMark struct {
+	until  time.Time
+	reason string
+}
+
 type fakeLock struct {
 	owner WriteID
 	until time.Time
@@ -45,7 +50,7 @@ type fakeLock struct {
 
 func newFakeStore() *fakeStore {
 	return &fakeStore{
-		mu: new(sync.Mutex), records: map[ID]kept{}, marks: map[ID]time.Time{}, indexes: map[IndexKey]*fakeIndex{},
+		mu: new(sync.Mutex), records: map[ID]kept{}, marks: map[ID]fakeMark{}, indexes: map[IndexKey]*fakeIndex{},
 		locks: map[ID]fakeLock{}, claims: map[string]WriteID{}, ears: map[*fakeEar]struct{}{},
 	}
 }
@@ -148,7 +153,7 @@ func (f *fakeStore) Create(ctx context.Context, id ID, rec Record, expires time.
 		return err
 	}
 	defer leave()
-	if time.Now().Before(f.marks[id]) {
+	if time.Now().Before(f.marks[id].until) {
 		return ErrEnded
 	}
 	if k, err := f.get(id); err == nil {
@@ -158,7 +163,7 @@ func (f *fakeStore) Create(ctx context.Context, id ID, rec Record, expires time.
 		return ErrConflict
 	}
 	f.records[id] = kept{rec, expires}
-	f.announce(id, rec.Version)
+	f.announce(Event{ID: id, Version: rec.Version})
 	return nil
 }
 
@@ -179,7 +184,7 @@ func (f *fakeStore) Update(ctx context.Context, id ID, rec Record) error {
 	}
 	k.rec = rec
 	f.records[id] = k
-	f.announce(id, rec.Version)
+	f.announce(Event{ID: id, Version: rec.Version})
 	if f.after != nil {
 		return f.after("update")
 	}
@@ -201,7 +206,29 @@ func (f *fakeStore) Touch(ctx context.Context, id ID, until time.Time) (bool, er
 	return true, nil
 }
 
-func (f *fakeStore) End(ctx context.Context, id ID, mark time.Duration) (bool, error) {
+func (f *fakeStore) Prolong(ctx context.Context, id ID, until time.Time) (bool, error) {
+	moved, err := f.Touch(ctx, id, until)
+	if moved {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.announce(Event{ID: id, Prolonged: true})
+	}
+	return moved, err
+}
+
+func (f *fakeStore) Why(ctx context.Context, id ID) (string, error) {
+	leave, err := f.enter(ctx, "why")
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	if m := f.marks[id]; time.Now().Before(m.until) {
+		return m.reason, nil
+	}
+	return "", ErrNone
+}
+
+func (f *fakeStore) End(ctx context.Context, id ID, mark time.Duration, reason string) (bool, error) {
 	leave, err := f.enter(ctx, "end")
 	if err != nil {
 		return false, err
@@ -209,8 +236,11 @@ func (f *fakeStore) End(ctx context.Context, id ID, mark time.Duration) (bool, e
 	defer leave()
 	_, err = f.get(id)
 	delete(f.records, id)
-	f.marks[id] = time.Now().Add(mark)
-	f.announce(id, 0)
+	if m := f.marks[id]; time.Now().Before(m.until) {
+		reason = m.reason
+	}
+	f.marks[id] = fakeMark{time.Now().Add(mark), reason}
+	f.announce(Event{ID: id, Reason: reason})
 	return err == nil, nil
 }
 

@@ -91,7 +91,7 @@ func (m *Manager) load(ctx context.Context, ticket string, key ticketKey, id ID)
 		m.unreadable(id, errDamaged)
 		return nil, ErrNone
 	case errors.Is(err, ErrNone):
-		m.gone(id)
+		m.gone(id, "")
 		return nil, ErrNone
 	default:
 		return nil, fmt.Errorf("read session: %w", err)
@@ -107,7 +107,7 @@ func (m *Manager) load(ctx context.Context, ticket string, key ticketKey, id ID)
 		o = m.copies.put(id, rec, s)
 	}
 	if !m.now().Before(o.session.Deadline) {
-		m.gone(id)
+		m.gone(id, ReasonLifetime)
 		return nil, ErrNone
 	}
 	if l != nil {
@@ -132,10 +132,13 @@ func (m *Manager) askAgain(began time.Time, left time.Duration) instant {
 	return m.copies.instant(began).add(min(left, 2*touchEvery(m.cfg.IdleTimeout)))
 }
 
-// gone takes notice that a session is over.
-func (m *Manager) gone(id ID) {
-	m.copies.hear(id, 0)
-	m.deps.Gone(id)
+// keepWritten keeps a copy of what this process has just stored. It is not trusted before the store was asked; but if another process ends the session before the next
+// request comes, its newest tokens are known here and perhaps nowhere else.
+func (m *Manager) keepWritten(ticket string, key ticketKey, id ID, rec Record) {
+	if s, err := m.open(key, id, rec); err == nil {
+		s.ticket = ticket
+		m.copies.put(id, rec, s)
+	}
 }
 
 // open turns a record into a session without its ticket.

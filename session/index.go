@@ -11,7 +11,7 @@ import (
 )
 
 // Two indexes find sessions without their tickets: all of a user, {issuer, subject}, and all of a provider's own session,
-// {issuer, sid}. The keys are unkeyed hashes, so that they stay the same when the secrets rotate. What a
+// {issuer, sid}. Where the provider did not name its session, the second is of all such sessions of the user. The keys are unkeyed hashes, so that they stay the same when the secrets rotate. What a
 // member says of its session is sealed with a server secret alone.
 //
 // A session enters its indexes before it is created and leaves them after it has ended. So a crash leaves an
@@ -22,6 +22,9 @@ func userIndex(issuer, subject string) IndexKey { return indexKey("user", issuer
 
 // providerIndex holds the sessions that hang on one session at the provider.
 func providerIndex(issuer, sid string) IndexKey { return indexKey("sid", issuer, sid) }
+
+// looseIndex holds a user's sessions of which nobody knows on which session at the provider they hang.
+func looseIndex(issuer, subject string) IndexKey { return indexKey("no sid", issuer, subject) }
 
 // indexKey hashes its parts, each with its length: no two lists of parts give one input.
 func indexKey(parts ...string) IndexKey {
@@ -44,11 +47,11 @@ type memberInfo struct {
 }
 
 func indexesOf(s *Session) []IndexKey {
-	keys := []IndexKey{userIndex(s.Issuer, s.Subject)}
+	other := looseIndex(s.Issuer, s.Subject)
 	if s.ProviderSession != "" {
-		keys = append(keys, providerIndex(s.Issuer, s.ProviderSession))
+		other = providerIndex(s.Issuer, s.ProviderSession)
 	}
-	return keys
+	return []IndexKey{userIndex(s.Issuer, s.Subject), other}
 }
 
 // enter puts s into its indexes, the user's under the limit of sessions, where there is one: over are then the sessions that have to end.

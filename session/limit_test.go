@@ -207,9 +207,9 @@ func TestLimitThatCannotBeKept(t *testing.T) {
 var errNotEnded = errors.New("the end was not written")
 
 // End implements session.Store.
-func (b *between) End(ctx context.Context, id session.ID, mark time.Duration) (bool, error) {
+func (b *between) End(ctx context.Context, id session.ID, mark time.Duration, reason string) (bool, error) {
 	if b.failEnds.Add(-1) >= 0 {
 		return false, errNotEnded
 	}
-	return b.Store.End(ctx, id, mark)
+	return b.Store.End(ctx, id, mark, reason)
 }

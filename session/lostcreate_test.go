@@ -27,12 +27,12 @@ func (u *unanswered) Create(ctx context.Context, id session.ID, rec session.Reco
 }
 
 // End implements session.Store.
-func (u *unanswered) End(ctx context.Context, id session.ID, mark time.Duration) (bool, error) {
+func (u *unanswered) End(ctx context.Context, id session.ID, mark time.Duration, reason string) (bool, error) {
 	if u.failures > 0 {
 		u.failures--
 		return false, errLost
 	}
-	return u.Store.End(ctx, id, mark)
+	return u.Store.End(ctx, id, mark, reason)
 }
 
 // A sign-in whose create got no answer failed for its user, and leaves no session; if even its end cannot be written, a logout finds it.

@@ -44,13 +44,18 @@ type Deps struct {
 	InsecureCookies bool
 	// Ended is called once for each session that this process ended. s is nil where its content is not known.
 	Ended func(s *Session, reason string)
+	// EndedElsewhere is called where another process ended a session, for this process' copy of it, unless that is known to be out of date: the other one may
+	// not have had the tokens. Several processes may be called for one session; ClaimRevocation picks one. It must not block.
+	EndedElsewhere func(s *Session, reason string)
 	// Orphaned is called with tokens that a refresh brought after their session had ended: they should be revoked.
 	Orphaned func(s *Session)
 	// Started counts sessions.
 	Started func()
-	// Gone is called for each session that this process learns is over: announced, ended here, or not found any more. It may be called more than once
-	// for one, and must not block.
-	Gone func(id ID)
+	// Gone is called for each session that this process learns is over: announced, ended here, or not found any more. The reason is one of the words in
+	// docs/engine.md, or empty where the process does not know it; Why may. It may be called more than once for one, and must not block.
+	Gone func(id ID, reason string)
+	// Changed is called when it is heard that a session was written, or its expiry moved by KeepAlive, by whichever process. It must not block.
+	Changed func(id ID)
 	// Resubscribed is called when announcements are heard, at first and again: what ended in between was not. It must not block.
 	Resubscribed func()
 	// Flushed counts how often announcements were lost, and with them the trust in every copy.
@@ -102,7 +107,7 @@ func New(cfg Config, st Store, d Deps) (*Manager, error) {
 		cfg: cfg, deps: d, store: st, log: d.Log, now: d.Now, seal: seal, copies: copies, pauses: pauses, unmade: unmade,
 		cookie: newCookie(cfg.Cookie, d.InsecureCookies), flights: newFlights(),
 	}
-	m.writer = newWriter(&adapter{store: st, wrote: copies.hear, seal: seal, idle: cfg.IdleTimeout, now: d.Now, unreadable: m.unreadable}, cfg.Lifetime)
+	m.writer = newWriter(&adapter{store: st, wrote: copies.hear, stored: m.keepWritten, seal: seal, idle: cfg.IdleTimeout, now: d.Now, unreadable: m.unreadable}, cfg.Lifetime)
 	return m, nil
 }
 
@@ -140,6 +145,12 @@ func (d Deps) withDefaults() Deps {
 	if d.Ended == nil {
 		d.Ended = func(*Session, string) {}
 	}
+	if d.EndedElsewhere == nil {
+		d.EndedElsewhere = func(*Session, string) {}
+	}
+	if d.Changed == nil {
+		d.Changed = func(ID) {}
+	}
 	if d.Orphaned == nil {
 		d.Orphaned = func(*Session) {}
 	}
@@ -147,7 +158,7 @@ func (d Deps) withDefaults() Deps {
 		d.Started = func() {}
 	}
 	if d.Gone == nil {
-		d.Gone = func(ID) {}
+		d.Gone = func(ID, string) {}
 	}
 	if d.Resubscribed == nil {
 		d.Resubscribed = func() {}
@@ -172,15 +183,20 @@ func (m *Manager) CookieNames() []string {
 	return []string{m.cookie.name, m.cfg.Cookie.Name}
 }
 
-// claimKeep is how long a claimed state is remembered: longer than the sign-in cookie that it needs lives.
+// claimKeep is how long a claim is remembered: longer than the sign-in cookie lives that a state needs, and than a revocation is tried.
 const claimKeep = 15 * time.Minute
 
 // Claim takes a sign-in's state, once for all replicas; false means that it was taken before. After an error nothing is known, and nothing may be spent.
 func (m *Manager) Claim(ctx context.Context, state string) (bool, error) {
-	sum := sha256.Sum256([]byte("cloakroom state " + state))
-	first, err := m.store.Claim(ctx, base64.RawURLEncoding.EncodeToString(sum[:]), newWriteID(), claimKeep)
+	return m.claim(ctx, "state", state, newWriteID())
+}
+
+// claim takes the name of a kind of thing.
+func (m *Manager) claim(ctx context.Context, kind, name string, owner WriteID) (bool, error) {
+	sum := sha256.Sum256([]byte("cloakroom " + kind + " " + name))
+	first, err := m.store.Claim(ctx, base64.RawURLEncoding.EncodeToString(sum[:]), owner, claimKeep)
 	if err != nil {
-		return false, fmt.Errorf("claim state: %w", err)
+		return false, fmt.Errorf("claim %s: %w", kind, err)
 	}
 	return first, nil
 }

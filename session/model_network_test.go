@@ -192,11 +192,16 @@ func (l link) Touch(ctx context.Context, id session.ID, until time.Time) (moved 
 	return moved, err
 }
 
-func (l link) End(ctx context.Context, id session.ID, mark time.Duration) (existed bool, err error) {
+// Prolong is to the model what Touch is.
+func (l link) Prolong(ctx context.Context, id session.ID, until time.Time) (moved bool, err error) {
+	return l.Touch(ctx, id, until)
+}
+
+func (l link) End(ctx context.Context, id session.ID, mark time.Duration, reason string) (existed bool, err error) {
 	err = l.p.send(ctx, "end", id, func() (string, error) {
 		l.p.w.kept("end", mark, 10*time.Minute)
 		var err error
-		existed, err = l.p.w.store.End(context.Background(), id, mark)
+		existed, err = l.p.w.store.End(context.Background(), id, mark, reason)
 		return fmt.Sprint(existed, err), err
 	})
 	return existed, err

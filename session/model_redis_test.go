@@ -119,8 +119,8 @@ func (o *outside) Touch(_ context.Context, id session.ID, until time.Time) (move
 	return moved, err
 }
 
-func (o *outside) End(_ context.Context, id session.ID, mark time.Duration) (existed bool, err error) {
-	o.do(func(ctx context.Context) { existed, err = o.Store.End(ctx, id, mark) })
+func (o *outside) End(_ context.Context, id session.ID, mark time.Duration, reason string) (existed bool, err error) {
+	o.do(func(ctx context.Context) { existed, err = o.Store.End(ctx, id, mark, reason) })
 	return existed, err
 }
 

@@ -115,7 +115,8 @@ type adapter struct {
 	idle       time.Duration
 	now        func() time.Time
 	unreadable func(ID, error)
-	wrote      func(ID, uint64) // hears of every version that this process wrote, before it is announced
+	wrote      func(ID, uint64)                    // hears of every version that this process wrote, before it is announced
+	stored     func(string, ticketKey, ID, Record) // gets every later version that this process has stored
 }
 
 // FindCtx implements scs.CtxStore. A session that does not open is not found, and its finding an alarm.
@@ -166,6 +167,9 @@ func (a *adapter) CommitCtx(ctx context.Context, ticket string, b []byte, deadli
 	if f.version > 0 {
 		err := a.store.Update(ctx, id, rec)
 		a.wrote(id, rec.Version) // after an error, too: it may have been written all the same
+		if err == nil {
+			a.stored(ticket, key, id, rec)
+		}
 		return err
 	}
 	return a.store.Create(ctx, id, rec, earlier(a.now().Add(a.idle), deadline))

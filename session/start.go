@@ -65,7 +65,7 @@ func (m *Manager) Start(ctx context.Context, w http.ResponseWriter, s *Session, 
 func (m *Manager) undo(ctx context.Context, s *Session, why error) error {
 	ctx, cancel := context.WithTimeout(settled(ctx), endTime)
 	defer cancel()
-	if _, err := m.store.End(ctx, s.id, endedMark); err != nil {
+	if _, err := m.store.End(ctx, s.id, endedMark, "undone"); err != nil {
 		return errors.Join(why, err)
 	}
 	m.leave(ctx, s)

@@ -91,9 +91,13 @@ type Store interface {
 	// Touch moves the record's expiry to until, never to an earlier time. It answers false where it moved nothing:
 	// gone, or already later.
 	Touch(ctx context.Context, id ID, until time.Time) (bool, error)
+	// Prolong is Touch that is announced, in one step, where it moved something.
+	Prolong(ctx context.Context, id ID, until time.Time) (bool, error)
 	// End deletes the record and leaves an ended mark for mark, in one step, also where no record is. It reports whether one was there.
-	// A mark that stands is never shortened.
-	End(ctx context.Context, id ID, mark time.Duration) (existed bool, err error)
+	// The mark and the announcement have the reason, a short word. A mark that stands is never shortened, and keeps its reason.
+	End(ctx context.Context, id ID, mark time.Duration, reason string) (existed bool, err error)
+	// Why returns the reason of the ended mark, empty if it has none, or ErrNone if no mark stands.
+	Why(ctx context.Context, id ID) (reason string, err error)
 
 	// AddIndex adds m to the index until expires, or replaces its info. ErrEnded if the index has a mark that is not earlier than issued,
 	// in milliseconds. The index may list m for longer, as long as another member lives: members without a session are dropped by whoever lists.
@@ -117,7 +121,7 @@ type Store interface {
 	// Claim takes a name for owner, once for all; the name is remembered for keep. It answers true to the first owner, and to that owner again.
 	Claim(ctx context.Context, name string, owner WriteID, keep time.Duration) (bool, error)
 
-	// Listen begins to hear what Create, Update and End announce, from before it returns. ctx bounds the beginning only. The caller closes
+	// Listen begins to hear what Create, Update, Prolong and End announce, from before it returns. ctx bounds the beginning only. The caller closes
 	// the Listener before the store.
 	Listen(ctx context.Context) (Listener, error)
 
@@ -145,6 +149,10 @@ type Event struct {
 	// later than a newer one: by the first time all that matters has been heard.
 	ID      ID
 	Version uint64
+	// Reason is why it ended, where that was announced, too.
+	Reason string
+	// Prolonged is a Prolong: Version means nothing then.
+	Prolonged bool
 	// Pong is the payload of an answered Ping.
 	Pong string
 }

@@ -36,11 +36,11 @@ func (m *Manager) idleEnd(s *Session, now time.Time) time.Time {
 	return earlier(now.Add(m.cfg.IdleTimeout), s.Deadline)
 }
 
-// KeepAlive moves the idle timeout at once. ErrNone if the session is gone.
+// KeepAlive moves the idle timeout at once, and announces it: pages that were warned of the end learn that it is off. ErrNone if the session is gone.
 func (m *Manager) KeepAlive(ctx context.Context, s *Session) error {
 	now := m.now()
 	end := m.idleEnd(s, now)
-	moved, err := m.store.Touch(ctx, s.id, end)
+	moved, err := m.store.Prolong(ctx, s.id, end)
 	if err != nil {
 		return fmt.Errorf("move idle timeout: %w", err)
 	}
@@ -56,7 +56,7 @@ func (m *Manager) KeepAlive(ctx context.Context, s *Session) error {
 func (m *Manager) IdleLeft(ctx context.Context, s *Session) (time.Duration, error) {
 	ttl, err := m.store.TTL(ctx, s.id)
 	if errors.Is(err, ErrNone) {
-		m.gone(s.id)
+		m.gone(s.id, "")
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read session's expiry: %w", err)

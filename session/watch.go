@@ -155,10 +155,13 @@ func (w *watch) receive(ctx context.Context, l Listener, epoch uint64) error {
 			return fmt.Errorf("listen: %w", err)
 		case e.Pong != "":
 			w.answered(e.Pong, epoch)
+		case e.Prolonged:
+			w.m.deps.Changed(e.ID)
 		case e.Version == 0:
-			w.m.gone(e.ID)
+			w.m.heardEnd(e.ID, e.Reason)
 		default:
 			w.m.copies.hear(e.ID, e.Version)
+			w.m.deps.Changed(e.ID) // after it: whoever looks now asks the store
 		}
 	}
 }

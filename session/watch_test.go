@@ -36,7 +36,7 @@ func watching(t *testing.T, staleness time.Duration, story func(t *testing.T, p 
 			c.Staleness = staleness
 			d.Flushed = func() { note(func() { p.flushed++ }) }
 			d.Resubscribed = func() { note(func() { p.resubs++ }) }
-			d.Gone = func(id ID) { note(func() { p.gone = append(p.gone, id) }) }
+			d.Gone = func(id ID, _ string) { note(func() { p.gone = append(p.gone, id) }) }
 		})
 		p.other = newHouse(t, st.view(), provider)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -66,7 +66,7 @@ func logRequest(r *http.Request, log *slog.Logger, rec *Record, res Result, star
 		return
 	}
 	out := slog.NewRecord(start.Add(res.Duration), level, "request", 0)
-	var buf [16]slog.Attr
+	var buf [17]slog.Attr
 	out.AddAttrs(requestAttrs(buf[:0], r, rec, res)...)
 	_ = h.Handle(ctx, out) // there is nowhere to report that the log is broken
 }
@@ -90,6 +90,7 @@ func requestAttrs(a []slog.Attr, r *http.Request, rec *Record, res Result) []slo
 	a = appendNonEmpty(a, "session", rec.Session)
 	a = appendNonEmpty(a, "code", rec.Code)
 	a = appendNonEmpty(a, "reason", rec.Reason)
+	a = appendNonEmpty(a, "ended", rec.Ended)
 	if res.Aborted {
 		a = append(a, slog.Bool("aborted", true))
 	}

@@ -19,6 +19,7 @@ const (
 	EventFrontchannelFailed = "frontchannel_failed" // it asked to, and not all ends could be written
 	EventRefreshTokenReuse  = "refresh_token_reuse" // the provider says that a refresh token was used twice
 	EventRefreshFailed      = "refresh_failed"      // a refresh failed for good
+	EventRevoked            = "tokens_revoked"      // the provider took note that an ended session's tokens are over
 	EventRevocationFailed   = "revocation_failed"   // tokens of an ended session could not be revoked
 	EventRefused            = "refused"             // a request was refused; written by AccessLog alone
 )
@@ -31,7 +32,7 @@ const (
 func Event(ctx context.Context, log *slog.Logger, name string, attrs ...slog.Attr) {
 	level := slog.LevelWarn
 	switch name {
-	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout, EventFrontchannelLogout:
+	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout, EventFrontchannelLogout, EventRevoked:
 		level = slog.LevelInfo
 	}
 	h := log.Handler()

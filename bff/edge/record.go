@@ -24,6 +24,8 @@ type Record struct {
 	Code string
 	// Reason is the stable name of the rule that decided, such as "cross_site".
 	Reason string
+	// Ended is why a stream is over, in the words of the metric of closed streams. Empty for what is none.
+	Ended string
 	// ClientIP is the address at the other end, set by [ClientIP].
 	ClientIP netip.Addr
 	// Upstream is how long the upstream took until its headers.

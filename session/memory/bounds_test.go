@@ -26,7 +26,7 @@ func TestBounds(t *testing.T) {
 			return s.Create(t.Context(), id(i), session.Record{Version: 1}, now.Add(time.Hour))
 		}},
 		{"ended marks of sessions that are not there", marks * sessions, func(t *testing.T, s *memory.Store, _ time.Time, i int) error {
-			_, err := s.End(t.Context(), id(i), time.Hour)
+			_, err := s.End(t.Context(), id(i), time.Hour, "logout")
 			return err
 		}},
 		{"locks", marks * sessions, func(t *testing.T, s *memory.Store, _ time.Time, i int) error {
@@ -80,11 +80,11 @@ func TestFullStoreEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range marks {
-		if _, err := s.End(t.Context(), id(i), time.Hour); err != nil {
+		if _, err := s.End(t.Context(), id(i), time.Hour, "logout"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if existed, err := s.End(t.Context(), "mine", time.Hour); !existed || err != nil {
+	if existed, err := s.End(t.Context(), "mine", time.Hour, "logout"); !existed || err != nil {
 		t.Errorf("end = %t, %v, want true", existed, err)
 	}
 	if err := s.Create(t.Context(), "mine", session.Record{Version: 1}, clock.Now().Add(2*time.Hour)); !errors.Is(err, session.ErrEnded) {

@@ -33,9 +33,9 @@ func (s *Store) Listen(ctx context.Context) (session.Listener, error) {
 }
 
 // announce tells every listener, in the order of the writes. The caller has the store's lock.
-func (s *Store) announce(id session.ID, version uint64) {
+func (s *Store) announce(e session.Event) {
 	for l := range s.listeners {
-		l.tell(session.Event{ID: id, Version: version})
+		l.tell(e)
 	}
 }
 

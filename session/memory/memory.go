@@ -26,7 +26,7 @@ type Store struct {
 	mu      sync.Mutex // guards all below; nothing blocks under it
 	closed  bool
 	records *expiring[session.ID, session.Record]
-	ended   *expiring[session.ID, struct{}]
+	ended   *expiring[session.ID, string] // why
 	locks   *expiring[session.ID, session.WriteID]
 	claims  *expiring[string, session.WriteID]
 	marks   *expiring[session.IndexKey, time.Time]
@@ -67,7 +67,7 @@ func New(cfg Config, options ...Option) *Store {
 	s := &Store{
 		now:     time.Now,
 		records: newExpiring[session.ID, session.Record](n),
-		ended:   newExpiring[session.ID, struct{}](perSession * n),
+		ended:   newExpiring[session.ID, string](perSession * n),
 		locks:   newExpiring[session.ID, session.WriteID](perSession * n),
 		claims:  newExpiring[string, session.WriteID](perSession * n),
 		marks:   newExpiring[session.IndexKey, time.Time](perSession * n),

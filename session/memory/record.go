@@ -72,7 +72,7 @@ func (s *Store) Create(ctx context.Context, id session.ID, rec session.Record, e
 		return session.ErrFull
 	}
 	s.records.put(id, own(rec), expires)
-	s.announce(id, rec.Version)
+	s.announce(session.Event{ID: id, Version: rec.Version})
 	return nil
 }
 
@@ -93,7 +93,7 @@ func (s *Store) Update(ctx context.Context, id session.ID, rec session.Record) e
 		return session.ErrConflict
 	}
 	s.records.put(id, own(rec), old.expires)
-	s.announce(id, rec.Version)
+	s.announce(session.Event{ID: id, Version: rec.Version})
 	return nil
 }
 
@@ -104,17 +104,50 @@ func (s *Store) Touch(ctx context.Context, id session.ID, until time.Time) (bool
 		return false, err
 	}
 	defer release()
+	return s.move(id, until, now), nil
+}
+
+// Prolong is Touch that is announced.
+func (s *Store) Prolong(ctx context.Context, id session.ID, until time.Time) (bool, error) {
+	now, release, err := s.enter(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	moved := s.move(id, until, now)
+	if moved {
+		s.announce(session.Event{ID: id, Prolonged: true})
+	}
+	return moved, nil
+}
+
+// move moves the record's expiry to a later time. The caller has the store's lock.
+func (s *Store) move(id session.ID, until, now time.Time) bool {
 	old, there := s.records.get(id, now)
 	if !there || !until.After(old.expires) {
-		return false, nil
+		return false
 	}
 	s.records.put(id, old.value, until)
-	return true, nil
+	return true
+}
+
+// Why returns the reason of the ended mark.
+func (s *Store) Why(ctx context.Context, id session.ID) (string, error) {
+	now, release, err := s.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	mark, marked := s.ended.get(id, now)
+	if !marked {
+		return "", session.ErrNone
+	}
+	return mark.value, nil
 }
 
 // End deletes the record and leaves a mark. For a session that is not there it answers session.ErrFull where no
 // further mark fits.
-func (s *Store) End(ctx context.Context, id session.ID, mark time.Duration) (bool, error) {
+func (s *Store) End(ctx context.Context, id session.ID, mark time.Duration, reason string) (bool, error) {
 	now, release, err := s.enter(ctx)
 	if err != nil {
 		return false, err
@@ -126,11 +159,14 @@ func (s *Store) End(ctx context.Context, id session.ID, mark time.Duration) (boo
 	}
 	s.records.del(id)
 	until := now.Add(mark)
-	if old, marked := s.ended.get(id, now); marked && old.expires.After(until) {
-		until = old.expires
+	if old, marked := s.ended.get(id, now); marked {
+		reason = old.value // whatever there was ended then
+		if old.expires.After(until) {
+			until = old.expires
+		}
 	}
-	s.ended.put(id, struct{}{}, until)
-	s.announce(id, 0)
+	s.ended.put(id, reason, until)
+	s.announce(session.Event{ID: id, Reason: reason})
 	return existed, nil
 }
 

@@ -27,7 +27,7 @@ func TestSweeper(t *testing.T) {
 			if err := s.AddIndex(ctx, key, session.Member{ID: c.id}, soon, c.expires); err != nil {
 				t.Fatal(err)
 			}
-			_, _ = s.End(ctx, "absent "+c.id, keep)
+			_, _ = s.End(ctx, "absent "+c.id, keep, "logout")
 			_, _ = s.MarkIndex(ctx, key, soon, keep)
 			_, _ = s.Lock(ctx, c.id, session.WriteID{}, keep)
 			_, _ = s.Claim(ctx, string(c.id), session.WriteID{}, keep)

@@ -70,7 +70,7 @@ func TestEndEndsWhatIsDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if existed, err := s.End(t.Context(), "s", time.Minute); !existed || err != nil {
+	if existed, err := s.End(t.Context(), "s", time.Minute, "logout"); !existed || err != nil {
 		t.Errorf("end = %t, %v, want true", existed, err)
 	}
 	if _, err := s.Read(t.Context(), "s"); !errors.Is(err, session.ErrNone) {
@@ -107,11 +107,11 @@ func TestAnnouncements(t *testing.T) {
 	_ = s.AddIndex(ctx, "k", session.Member{ID: "a"}, hour, hour)
 	_, _ = s.MarkIndex(ctx, "k", hour, time.Minute)
 	_, _ = s.Lock(ctx, "a", first.Write, time.Minute)
-	_, _ = s.End(ctx, "a", time.Minute)
-	_, _ = s.End(ctx, "absent", time.Minute)
+	_, _ = s.End(ctx, "a", time.Minute, "logout")
+	_, _ = s.End(ctx, "absent", time.Minute, "logout")
 	_ = s.Create(ctx, "a", first, hour)
 	_ = s.Create(ctx, "last", first, hour)
-	for _, want := range []string{"a 1", "a 2", "a 0", "absent 0", "last 1"} {
+	for _, want := range []string{"a 1", "a 2", "?ended a logout", "a 0", "?ended absent logout", "absent 0", "last 1"} {
 		within, cancel := context.WithTimeout(ctx, 10*time.Second)
 		got, err := heard.ReceiveMessage(within)
 		cancel()

@@ -6,7 +6,7 @@
 // that all keys that one step touches are on one node of a cluster.
 //
 //	<prefix>:s:{<session ID>}  record: version (8 bytes, big-endian), write ID (16 bytes), sealed session
-//	<prefix>:e:{<session ID>}  ended mark: the write ID of the end, and whether a record was there
+//	<prefix>:e:{<session ID>}  ended mark: the write ID of the end, whether a record was there, and the reason
 //	<prefix>:l:{<session ID>}  lock of the refresh token: its owner
 //	<prefix>:i:{<index key>}   index: a hash, session ID to its expiry, a hyphen, when it was added, a colon and sealed info
 //	<prefix>:m:{<index key>}   mark of the index: sessions issued until then are ended, in milliseconds since 1970
@@ -21,8 +21,8 @@
 // that the server keeps, and a repeat is answered as the first time. PEXPIREAT of [Store.Touch] has no such name and is
 // never sent again. Reads may be.
 //
-// Create, Update and End announce themselves in the same script on the channel <prefix>:announce, as
-// "<session ID> <version>", with version 0 for an end. Touches and indexes are not announced: they change no session.
+// Create, Update, Prolong and End announce themselves in the same script on the channel <prefix>:announce; announce.go says in what words. Touches and
+// indexes are not announced: they change no session.
 //
 // # Listening
 //

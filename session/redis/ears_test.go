@@ -17,23 +17,23 @@ import (
 type choir struct {
 	*listener
 	servers []*storetest.Redis
-	now     map[string]*goredis.Options // what takes writes now
+	now     map[string]*goredis.Client // what takes writes now
 }
 
 func newChoir(t *testing.T) *choir {
 	t.Helper()
-	c := &choir{now: map[string]*goredis.Options{}}
+	c := &choir{now: map[string]*goredis.Client{}}
 	for range 3 {
 		server := storetest.StartRedis(t)
 		c.servers = append(c.servers, server)
-		c.now[server.Addr] = optionsOf(t, server)
+		c.now[server.Addr] = clientOf(t, server)
 	}
 	s, err := New(Config{URL: c.servers[0].URL(), Prefix: "test", Timeout: 2 * time.Second, PoolSize: 2}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	c.listener = &listener{store: s, servers: func(context.Context) (map[string]*goredis.Options, error) { return c.now, nil }}
+	c.listener = &listener{store: s, primaries: func(context.Context) (map[string]*goredis.Client, error) { return c.now, nil }}
 	if err := c.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -41,12 +41,12 @@ func newChoir(t *testing.T) *choir {
 	return c
 }
 
-// optionsOf are those of the library's client of one server, as a cluster's client has them.
-func optionsOf(t *testing.T, server *storetest.Redis) *goredis.Options {
+// clientOf is the library's client of one server, as a cluster's client has it.
+func clientOf(t *testing.T, server *storetest.Redis) *goredis.Client {
 	t.Helper()
 	client := goredis.NewClient(&goredis.Options{Addr: server.Addr})
 	t.Cleanup(func() { _ = client.Close() })
-	return client.Options()
+	return client
 }
 
 // publish announces a session's version at one server.
@@ -126,10 +126,10 @@ func TestOneLostServerEndsAll(t *testing.T) {
 
 // Other servers than those that were subscribed to end it, whether one came, went or was replaced.
 func TestAnotherTopologyEndsIt(t *testing.T) {
-	for name, change := range map[string]func(now map[string]*goredis.Options, first string){
-		"one came":         func(now map[string]*goredis.Options, first string) { now["other:1"] = now[first] },
-		"one went":         func(now map[string]*goredis.Options, first string) { delete(now, first) },
-		"one was replaced": func(now map[string]*goredis.Options, first string) { now["other:1"] = now[first]; delete(now, first) },
+	for name, change := range map[string]func(now map[string]*goredis.Client, first string){
+		"one came":         func(now map[string]*goredis.Client, first string) { now["other:1"] = now[first] },
+		"one went":         func(now map[string]*goredis.Client, first string) { delete(now, first) },
+		"one was replaced": func(now map[string]*goredis.Client, first string) { now["other:1"] = now[first]; delete(now, first) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,8 +162,8 @@ func TestUnansweredPingsAreBounded(t *testing.T) {
 // Behind sentinels a pong wants a message that went the way of the commands, too: a primary that was replaced still answers pings.
 func TestAReplacedPrimarysPongIsNone(t *testing.T) {
 	c := newChoir(t)
-	l := &listener{store: c.store, beacon: "mine", servers: func(context.Context) (map[string]*goredis.Options, error) {
-		return map[string]*goredis.Options{"old": optionsOf(t, c.servers[1])}, nil // while commands go to c.servers[0]
+	l := &listener{store: c.store, beacon: "mine", primaries: func(context.Context) (map[string]*goredis.Client, error) {
+		return map[string]*goredis.Client{"old": clientOf(t, c.servers[1])}, nil // while commands go to c.servers[0]
 	}}
 	if err := l.begin(t.Context()); err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestAReplacedPrimarysPongIsNone(t *testing.T) {
 	if e, err := old.hears(t, 300*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("receive = %v, %v", e, err)
 	}
-	right := &listener{store: c.store, beacon: "mine too", servers: c.store.servers}
+	right := &listener{store: c.store, beacon: "mine too", primaries: c.store.primaries}
 	if err := right.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func TestFullServer(t *testing.T) {
 		t.Errorf("mark index = %v, %v", members, err)
 	}
 	for id, there := range map[session.ID]bool{"s": true, "not there": false} {
-		if existed, err := s.End(ctx, id, time.Minute); existed != there || err != nil {
+		if existed, err := s.End(ctx, id, time.Minute, "logout"); existed != there || err != nil {
 			t.Errorf("end %s = %v, %v", id, existed, err)
 		}
 	}

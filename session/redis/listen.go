@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,14 +30,14 @@ var (
 // before, and an ear passes on what it hears in order; so when the last of them has passed a ping's answer on, everything that any of them published before the ping
 // has been passed on, too. If one ear fails, all do.
 type listener struct {
-	store   *Store
-	servers func(context.Context) (map[string]*goredis.Options, error)
-	beacon  string          // see Ping; empty without
-	ears    map[string]*ear // by address
-	events  chan session.Event
-	stop    context.Context // ends with the first failure, which is its cause, or by Close
-	fail    context.CancelCauseFunc
-	all     sync.WaitGroup
+	store     *Store
+	primaries func(context.Context) (map[string]*goredis.Client, error)
+	beacon    string          // see Ping; empty without
+	ears      map[string]*ear // by address
+	events    chan session.Event
+	stop      context.Context // ends with the first failure, which is its cause, or by Close
+	fail      context.CancelCauseFunc
+	all       sync.WaitGroup
 
 	mu    sync.Mutex
 	asked map[string]int // pings, and how many answers are missing
@@ -47,7 +45,7 @@ type listener struct {
 
 // Listen subscribes at every server that takes writes.
 func (s *Store) Listen(ctx context.Context) (session.Listener, error) {
-	l := &listener{store: s, servers: s.servers}
+	l := &listener{store: s, primaries: s.primaries}
 	if one, ok := any(s.client).(*goredis.Client); ok && one.Options().Addr == followed {
 		l.beacon = rand.Text()
 	}
@@ -66,12 +64,12 @@ func (l *listener) begin(ctx context.Context) error {
 	defer cancel()
 	l.ears, l.events, l.asked = map[string]*ear{}, make(chan session.Event), map[string]int{}
 	l.stop, l.fail = context.WithCancelCause(context.Background())
-	servers, err := l.servers(ctx)
+	servers, err := l.primaries(ctx)
 	if err != nil {
 		return err
 	}
-	for addr, opt := range servers {
-		e, err := subscribe(ctx, opt, l.store.channel())
+	for addr, client := range servers {
+		e, err := subscribe(ctx, client.Options(), l.store.channel())
 		if err != nil {
 			_ = l.Close()
 			return err
@@ -82,19 +80,6 @@ func (l *listener) begin(ctx context.Context) error {
 		l.all.Go(func() { l.fail(l.hear(e)) })
 	}
 	return nil
-}
-
-// servers are those that take writes, by address. In a cluster a failover changes them.
-func (s *Store) servers(ctx context.Context) (map[string]*goredis.Options, error) {
-	clients, err := s.primaries(ctx)
-	all := make(map[string]*goredis.Options, len(clients))
-	for _, c := range clients {
-		all[c.Options().Addr] = c.Options()
-	}
-	if err == nil && len(all) == 0 {
-		err = errTopology
-	}
-	return all, err
 }
 
 // Ping asks every server. If they are not those that were subscribed to, that is a failure: what the others publish is not heard.
@@ -115,7 +100,7 @@ func (l *listener) ping(ctx context.Context, payload string) error {
 	if l.stop.Err() != nil {
 		return context.Cause(l.stop)
 	}
-	servers, err := l.servers(ctx)
+	servers, err := l.primaries(ctx)
 	if err != nil {
 		return err
 	}
@@ -133,11 +118,8 @@ func (l *listener) ping(ctx context.Context, payload string) error {
 	if l.beacon == "" {
 		return nil
 	}
-	return l.store.client.Publish(ctx, l.store.channel(), beaconMark+l.beacon+" "+payload).Err()
+	return l.store.client.Publish(ctx, l.store.channel(), noteMark+l.beacon+" "+payload).Err()
 }
-
-// beaconMark begins a message that is no announcement. No session ID begins so.
-const beaconMark = "?"
 
 // ask notes a ping before it is sent.
 func (l *listener) ask(payload string) error {
@@ -183,6 +165,7 @@ func (l *listener) hear(e *ear) (err error) {
 			err = errNonsense
 		}
 	}()
+	var last session.Event
 	for {
 		said, err := e.pubsub.Receive(context.Background()) // close ends it
 		if err != nil {
@@ -192,9 +175,10 @@ func (l *listener) hear(e *ear) (err error) {
 		if err != nil {
 			return err
 		}
-		if event == (session.Event{}) {
-			continue
+		if event == (session.Event{}) || event == (session.Event{ID: last.ID}) {
+			continue // it means nothing, or is an end that was heard just before, with its reason
 		}
+		last = event
 		select {
 		case l.events <- event:
 		case <-l.stop.Done():
@@ -209,14 +193,10 @@ func (l *listener) understand(said any) (session.Event, error) {
 	case *goredis.Pong:
 		return l.answered(said.Payload)
 	case *goredis.Message:
-		beacon, ok := strings.CutPrefix(said.Payload, beaconMark)
-		if !ok {
-			return parseAnnouncement(said.Payload)
-		}
-		if payload, ours := strings.CutPrefix(beacon, l.beacon+" "); ours && l.beacon != "" {
+		if payload, ours := strings.CutPrefix(said.Payload, noteMark+l.beacon+" "); ours && l.beacon != "" {
 			return l.answered(payload)
 		}
-		return session.Event{}, nil // another process'
+		return parseAnnouncement(said.Payload)
 	}
 	return session.Event{}, errNonsense // a second subscription is not ours, and what was said before it is lost
 }
@@ -235,17 +215,6 @@ func (l *listener) answered(payload string) (session.Event, error) {
 	}
 	delete(l.asked, payload)
 	return session.Event{Pong: payload}, nil
-}
-
-// parseAnnouncement is announcement's inverse. What nobody of us wrote is an error: somebody else has the channel, perhaps a later version of us, and says what
-// we do not understand.
-func parseAnnouncement(payload string) (session.Event, error) {
-	id, version, ok := strings.Cut(payload, " ")
-	n, err := strconv.ParseUint(version, 10, 64)
-	if !ok || id == "" || err != nil || version != strconv.FormatUint(n, 10) {
-		return session.Event{}, fmt.Errorf("%w: an announcement that cannot be read", errNonsense)
-	}
-	return session.Event{ID: session.ID(id), Version: n}, nil
 }
 
 // ear is one subscribed connection. The library would open another behind our back when it breaks, and so lose what was published in between; so it

@@ -23,7 +23,7 @@ func lossy(t *testing.T) (*redis.Store, *storetest.Lossy) {
 	ctx, rec := t.Context(), session.Record{Version: 1, Write: session.WriteID{9}}
 	_ = s.Create(ctx, "warm", rec, time.Now().Add(time.Hour))
 	_ = s.Update(ctx, "warm", session.Record{Version: 2})
-	_, _ = s.End(ctx, "warm", time.Minute)
+	_, _ = s.End(ctx, "warm", time.Minute, "logout")
 	_, _ = s.Lock(ctx, "warm", rec.Write, time.Minute)
 	_ = s.Unlock(ctx, "warm", rec.Write)
 	_ = s.AddIndex(ctx, "warm", session.Member{ID: "warm"}, time.Now(), time.Now().Add(time.Hour))
@@ -60,11 +60,11 @@ func TestLostAnswers(t *testing.T) {
 			return fmt.Sprint(first), err
 		}, "true"},
 		{"end found the session", create, func(t *testing.T, s *redis.Store) (string, error) {
-			existed, err := s.End(t.Context(), "victim", time.Minute)
+			existed, err := s.End(t.Context(), "victim", time.Minute, "logout")
 			return fmt.Sprint(existed), err
 		}, "true"},
 		{"end found none", nil, func(t *testing.T, s *redis.Store) (string, error) {
-			existed, err := s.End(t.Context(), "victim", time.Minute)
+			existed, err := s.End(t.Context(), "victim", time.Minute, "logout")
 			return fmt.Sprint(existed), err
 		}, "false"},
 		{"lock is ours", nil, func(t *testing.T, s *redis.Store) (string, error) {

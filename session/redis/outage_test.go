@@ -30,11 +30,13 @@ func calls(s *redis.Store) map[string]func(context.Context) error {
 			}
 			return err
 		},
-		"create": func(ctx context.Context) error { return s.Create(ctx, "s", session.Record{Version: 1}, hour) },
-		"update": func(ctx context.Context) error { return s.Update(ctx, "s", session.Record{Version: 2}) },
-		"touch":  func(ctx context.Context) error { _, err := s.Touch(ctx, "s", hour); return err },
-		"end":    func(ctx context.Context) error { _, err := s.End(ctx, "s", time.Minute); return err },
-		"add":    func(ctx context.Context) error { return s.AddIndex(ctx, "k", session.Member{ID: "s"}, hour, hour) },
+		"create":  func(ctx context.Context) error { return s.Create(ctx, "s", session.Record{Version: 1}, hour) },
+		"update":  func(ctx context.Context) error { return s.Update(ctx, "s", session.Record{Version: 2}) },
+		"touch":   func(ctx context.Context) error { _, err := s.Touch(ctx, "s", hour); return err },
+		"prolong": func(ctx context.Context) error { _, err := s.Prolong(ctx, "s", hour); return err },
+		"why":     func(ctx context.Context) error { _, err := s.Why(ctx, "s"); return err },
+		"end":     func(ctx context.Context) error { _, err := s.End(ctx, "s", time.Minute, "logout"); return err },
+		"add":     func(ctx context.Context) error { return s.AddIndex(ctx, "k", session.Member{ID: "s"}, hour, hour) },
 		"add within": func(ctx context.Context) error {
 			_, err := s.AddWithin(ctx, "k", session.Member{ID: "s"}, hour, hour, session.Limit{Max: 1})
 			return err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"strconv"
+	"errors"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -58,14 +58,38 @@ func (s *Store) Touch(ctx context.Context, id session.ID, until time.Time) (bool
 	return cmd.Val(), nil
 }
 
+// Prolong moves the record's expiry to a later time and announces it. Where its answer is lost and the library asks again, nothing is left to
+// move: it answers false, as if somebody else had been faster.
+func (s *Store) Prolong(ctx context.Context, id session.ID, until time.Time) (bool, error) {
+	answer, err := s.run(ctx, "prolong session", s.scripts.prolong, []string{s.recordKey(id)}, at(until), s.channel(), prolonged(id))
+	return answer == int64(1), err
+}
+
 // End deletes the record and leaves a mark.
-func (s *Store) End(ctx context.Context, id session.ID, mark time.Duration) (bool, error) {
+func (s *Store) End(ctx context.Context, id session.ID, mark time.Duration, reason string) (bool, error) {
 	var write session.WriteID
 	rand.Read(write[:]) // never fails
 	answer, err := s.runSafely(ctx, "end session", s.scripts.end, []string{s.recordKey(id), s.endedKey(id)},
-		write[:], within(mark), s.channel(), announcement(id, 0))
+		write[:], within(mark), s.channel(), announcement(id, 0), endedFor(id, ""), reason)
 	return answer == int64(1), err
 }
+
+// Why returns the reason of the ended mark. One of a version without reasons has none.
+func (s *Store) Why(ctx context.Context, id session.ID) (string, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	mark, err := s.client.Get(ctx, s.endedKey(id)).Result()
+	switch {
+	case errors.Is(err, goredis.Nil):
+		return "", session.ErrNone
+	case err != nil:
+		return "", s.outage("read ended mark", err)
+	}
+	return mark[min(len(mark), markHead):], nil
+}
+
+// markHead is the length of what stands in an ended mark before the reason: the end's write ID, and whether a record was there.
+const markHead = len(session.WriteID{}) + 1
 
 // once is a command that is never sent again, because its answer would be another.
 type once struct{ *goredis.BoolCmd }
@@ -91,11 +115,6 @@ func decode(value []byte) (session.Record, error) {
 		Write:   session.WriteID(value[8:head]),
 		Sealed:  value[head:],
 	}, nil
-}
-
-// announcement is what a write publishes: which session, and its version now. 0 is ended.
-func announcement(id session.ID, version uint64) string {
-	return string(id) + " " + strconv.FormatUint(version, 10)
 }
 
 // at is a time as Redis takes it: milliseconds since 1970, and positive.

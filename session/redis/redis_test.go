@@ -131,7 +131,7 @@ func anything(ctx context.Context, s *redis.Store, random *rand.Rand, lifetime t
 	case 3:
 		_, _ = s.Touch(ctx, id, then)
 	case 4:
-		_, _ = s.End(ctx, session.ID("ended "+word()), span)
+		_, _ = s.End(ctx, session.ID("ended "+word()), span, "logout")
 	case 5:
 		_ = s.AddIndex(ctx, key, session.Member{ID: id, Info: rec.Sealed}, then, then)
 	case 6:

@@ -14,7 +14,7 @@ const (
 
 // scripts are the writes that need more than one command. A script sees one moment: no key expires while it runs.
 type scripts struct {
-	create, update, end, addIndex, addWithin, markIndex, lock, unlock *goredis.Script
+	create, update, prolong, end, addIndex, addWithin, markIndex, lock, unlock *goredis.Script
 }
 
 // newScripts prepares the scripts; the server learns each at its first use.
@@ -22,6 +22,7 @@ func newScripts() scripts {
 	return scripts{
 		create:    goredis.NewScript(createLua),
 		update:    goredis.NewScript(whenFull + updateLua),
+		prolong:   goredis.NewScript(whenFull + prolongLua),
 		end:       goredis.NewScript(whenFull + endLua),
 		addIndex:  goredis.NewScript(addIndexLua),
 		addWithin: goredis.NewScript(addWithinLua),
@@ -61,21 +62,28 @@ redis.call('SET', KEYS[1], ARGV[1], 'KEEPTTL')
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 0`
 
-// KEYS record, ended. ARGV write ID of this end, milliseconds, channel, announcement. Answers whether a record was there.
-// It overwrites whatever is in its way: damage must not keep a session alive.
+// KEYS record. ARGV expiry, channel, announcement. Answers 1 if it moved something.
+const prolongLua = `
+if redis.call('PEXPIREAT', KEYS[1], ARGV[1], 'GT') == 0 then return 0 end
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return 1`
+
+// KEYS record, ended. ARGV write ID of this end, milliseconds, channel, announcement, the same with the reason to come, reason. Answers whether a
+// record was there. It overwrites whatever is in its way: damage must not keep a session alive. A mark that stands keeps its write ID and its reason; one
+// that a version without reasons left has none.
+//
+// The reason is announced first, in words that a version without reasons passes over; that one hears the end by the second message.
 const endLua = `
 local existed = redis.call('DEL', KEYS[1])
 local mark = redis.pcall('GET', KEYS[2])
-local write = ARGV[1]
-if existed == 0 and type(mark) == 'string' and #mark == 17 then
-  if string.sub(mark, 1, 16) == write then existed = tonumber(string.sub(mark, 17)) end
-  write = string.sub(mark, 1, 16)
-  mark = string.sub(mark, 17)
-else
-  mark = existed
+local write, was, reason = ARGV[1], existed, ARGV[6]
+if existed == 0 and type(mark) == 'string' and #mark >= 17 then
+  write, was, reason = string.sub(mark, 1, 16), string.sub(mark, 17, 17), string.sub(mark, 18)
+  if write == ARGV[1] then existed = tonumber(was) or 0 end
 end
 local left = redis.call('PTTL', KEYS[2])
-redis.call('SET', KEYS[2], write .. mark, 'PX', math.max(tonumber(ARGV[2]), left))
+redis.call('SET', KEYS[2], write .. was .. reason, 'PX', math.max(tonumber(ARGV[2]), left))
+redis.call('PUBLISH', ARGV[3], ARGV[5] .. reason)
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return existed`
 

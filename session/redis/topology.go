@@ -71,23 +71,26 @@ func clustered(opt *goredis.UniversalOptions, prepare func(*goredis.Client)) *go
 	return goredis.NewClusterClient(of)
 }
 
-// primaries are the clients of all servers that take writes: one, or those of a cluster as it says now. They are the Store's to close.
+// primaries are the clients of all servers that take writes, by address: one, or those of a cluster as it says now. They are the Store's to close.
 //
 // Whoever subscribes to announcements does it on each of them, and asks again from time to time: a failover changes them. Behind
 // sentinels it is the same client for ever, whose connections break when the primary changes.
-func (s *Store) primaries(ctx context.Context) ([]*goredis.Client, error) {
+func (s *Store) primaries(ctx context.Context) (map[string]*goredis.Client, error) {
 	switch c := s.client.(type) {
 	case *goredis.Client:
-		return []*goredis.Client{c}, nil
+		return map[string]*goredis.Client{c.Options().Addr: c}, nil
 	case *goredis.ClusterClient:
 		var mu sync.Mutex // ForEachMaster calls from several goroutines
-		var all []*goredis.Client
+		all := map[string]*goredis.Client{}
 		err := c.ForEachMaster(ctx, func(_ context.Context, one *goredis.Client) error {
 			mu.Lock()
 			defer mu.Unlock()
-			all = append(all, one)
+			all[one.Options().Addr] = one
 			return nil
 		})
+		if err == nil && len(all) == 0 {
+			err = errTopology
+		}
 		if err != nil {
 			return nil, s.outage("list primaries", err)
 		}

@@ -52,7 +52,7 @@ func TestWait(t *testing.T) {
 		}
 	}
 	begin := time.Now()
-	existed, err := s.End(t.Context(), "s", time.Minute)
+	existed, err := s.End(t.Context(), "s", time.Minute, "logout")
 	short("end", err)
 	if took := time.Since(begin); !existed || took > cfg.Timeout {
 		t.Errorf("end answered %t after %s, want that it was there, within %s", existed, took, cfg.Timeout)
@@ -81,7 +81,7 @@ func TestWait(t *testing.T) {
 	replica.Thaw(t)
 	primary.InSync(t, 1)
 	replicated("end again", func() error {
-		_, err := s.End(t.Context(), "s", time.Minute)
+		_, err := s.End(t.Context(), "s", time.Minute, "logout")
 		return err
 	})
 }
@@ -91,7 +91,7 @@ func TestWaitThatIsNotAllowed(t *testing.T) {
 	t.Parallel()
 	cfg := user(t, storetest.StartRedis(t), leastRights)
 	cfg.Wait = 1
-	_, err := open(t, cfg).End(t.Context(), "s", time.Minute)
+	_, err := open(t, cfg).End(t.Context(), "s", time.Minute, "logout")
 	if !errors.Is(err, session.ErrUnreplicated) || !strings.Contains(err.Error(), "wait") {
 		t.Errorf("end: %v, want %v that names the command", err, session.ErrUnreplicated)
 	}

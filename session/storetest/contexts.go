@@ -23,8 +23,18 @@ func runContexts(t *testing.T, open func(t *testing.T) Subject) {
 			_, err := r.Store.Touch(ctx, r.id("s"), r.Now().Add(2*time.Hour))
 			return err
 		},
+		"prolong": func(ctx context.Context, r *teller) error {
+			_, err := r.Store.Prolong(ctx, r.id("s"), r.Now().Add(2*time.Hour))
+			return err
+		},
+		"why": func(ctx context.Context, r *teller) error {
+			if _, err := r.Store.Why(ctx, r.id("s")); !errors.Is(err, session.ErrNone) {
+				return err
+			}
+			return nil
+		},
 		"end": func(ctx context.Context, r *teller) error {
-			_, err := r.Store.End(ctx, r.id("s"), time.Minute)
+			_, err := r.Store.End(ctx, r.id("s"), time.Minute, "logout")
 			return err
 		},
 		"add": func(ctx context.Context, r *teller) error {

@@ -8,7 +8,9 @@
 //	readttl s = 2B 1h          both
 //	ttl s = 1h                 none, or a time that has at most a minute less left
 //	touch s 2h = true
-//	end s 10m = true           leaves a mark for ten minutes
+//	prolong s 2h = true        the same, announced
+//	end s 10m limit = true     leaves a mark for ten minutes, with this reason; without one it is logout
+//	why s = limit              the mark's reason, or none
 //	add k s 5 1h = ok          session s, issued at second 5, into index k
 //	within k s 5 1h 2 end = t  the same under a limit of 2: t has to go. Or refuse, and the answer many
 //	ttls s t = 1h none         several at once

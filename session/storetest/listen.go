@@ -23,22 +23,31 @@ func runListen(t *testing.T, open func(t *testing.T) Subject) {
 	each(t, "a caller whose time is up waits no more", open, waitsNoMore)
 }
 
-// heardStories tell what is announced: sessions in the order of the writes, each with its version, 0 for an end.
+// heardStories tell what is announced: sessions in the order of the writes, each with its version, 0 and the reason for an end, + where it was prolonged.
 var heardStories = []struct{ name, story, heard string }{
 	{"every write is heard with its version, in order", `
 		create s A 1h = ok
 		update s 2B = ok
 		create t A 1h = ok
 		update s 3C = ok
-		end s 10m = true`, "s1 s2 t1 s3 s0"},
+		end s 10m limit = true`, "s1 s2 t1 s3 s0limit"},
 	{"a write that is repeated is heard once or again, and no other", `
 		create s A 1h = ok
 		create s A 1h = ok
 		update s 2B = ok
 		update s 2B = ok`, "s1 s2"},
 	{"an end is heard each time, also of what is not there", `
-		end s 10m = false
-		end s 10m = false`, "s0"},
+		end s 10m device = false
+		end s 10m device = false`, "s0device"},
+	{"whoever hears the end hears first why, as the end did that was first", `
+		create s A 1h = ok
+		end s 10m backchannel = true
+		end s 10m logout = false`, "s1 s0backchannel"},
+	{"a prolonged session is heard of, where it was prolonged", `
+		create s A 30m = ok
+		prolong s 1h = true
+		prolong s 40m = false
+		prolong t 1h = false`, "s1 s+"},
 	{"what is refused is not heard", `
 		create s A 1h = ok
 		create s X 1h = conflict
@@ -46,7 +55,7 @@ var heardStories = []struct{ name, story, heard string }{
 		update t 2X = none
 		end s 10m = true
 		create s X 1h = ended
-		update s 2X = none`, "s1 s0"},
+		update s 2X = none`, "s1 s0logout"},
 	{"what changes no session is not heard", `
 		create s A 10m = ok
 		touch s 1h = true
@@ -109,7 +118,7 @@ func hears(t *testing.T, s Subject, story, want string) {
 	var words []string
 	for _, event := range e.untilPong() {
 		for _, word := range []string{"s", "t"} {
-			if said := fmt.Sprint(word, event.Version); event.ID == e.id(word) && !slices.Contains(words, said) {
+			if said := word + saidOf(event); event.ID == e.id(word) && !slices.Contains(words, said) {
 				words = append(words, said)
 			}
 		}
@@ -117,6 +126,14 @@ func hears(t *testing.T, s Subject, story, want string) {
 	if got := strings.Join(words, " "); got != want {
 		t.Errorf("heard %q, want %q", got, want)
 	}
+}
+
+// saidOf is what an event says of its session.
+func saidOf(e session.Event) string {
+	if e.Prolonged {
+		return "+"
+	}
+	return fmt.Sprint(e.Version, e.Reason)
 }
 
 // pongsComeLast writes from many sides at once. After each round, what was written is heard before the pong.

@@ -99,7 +99,7 @@ func endWins(r *teller) {
 		ctx, id := r.t.Context(), r.id("s")
 		switch w % 4 {
 		case 0:
-			existed, err := r.Store.End(ctx, id, time.Minute)
+			existed, err := r.Store.End(ctx, id, time.Minute, "logout")
 			return "end " + answer(fmt.Sprint(existed), err)
 		case 1:
 			return "create " + answer("ok", r.Store.Create(ctx, id, record("1X"), expires))

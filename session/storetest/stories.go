@@ -60,6 +60,26 @@ var sessionStories = []story{
 		create t A short = ok
 		until read t = none
 		create s A 1h = ended`},
+	{"an ended mark says why, as the end did that was first", `
+		why s = none
+		create s A 1h = ok
+		why s = none
+		end s 10m backchannel = true
+		why s = backchannel
+		end s 10m logout = false
+		why s = backchannel
+		end t 10m device = false
+		why t = device
+		end u short limit = false
+		until why u = none`},
+	{"a prolonged session lives longer, never shorter", `
+		prolong s 1h = false
+		create s A 30m = ok
+		prolong s 1h = true
+		prolong s 40m = false
+		ttl s = 1h
+		end s 10m = true
+		prolong s 2h = false`},
 	{"the lock of a refresh has nothing to do with the record", `
 		lock s A 1m = true
 		create s A 1h = ok

@@ -88,9 +88,19 @@ func (r *teller) call(call string) string {
 	case "touch":
 		moved, err := st.Touch(ctx, r.id(f[1]), r.time(f[2]))
 		return answer(fmt.Sprint(moved), err)
+	case "prolong":
+		moved, err := st.Prolong(ctx, r.id(f[1]), r.time(f[2]))
+		return answer(fmt.Sprint(moved), err)
 	case "end":
-		existed, err := st.End(ctx, r.id(f[1]), r.duration(f[2]))
+		reason := "logout"
+		if len(f) > 3 {
+			reason = f[3]
+		}
+		existed, err := st.End(ctx, r.id(f[1]), r.duration(f[2]), reason)
 		return answer(fmt.Sprint(existed), err)
+	case "why":
+		reason, err := st.Why(ctx, r.id(f[1]))
+		return answer(reason, err)
 	case "add":
 		m := session.Member{ID: r.id(f[2]), Info: []byte("info of " + f[2])}
 		return answer("ok", st.AddIndex(ctx, r.index(f[1]), m, second(r.t, f[3]), r.time(f[4])))
