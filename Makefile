@@ -32,6 +32,7 @@ test: setup lint unit ## everything: setup, lint, unit tests, stores, end-to-end
 STRESS ?= 5m
 stress: setup ## the long shares of the tests that `make test` has seconds of: STRESS=5m
 	CLOAKROOM_STRESS=$(STRESS) go test -race -count=1 -timeout 2h -v -run '^TestModel' ./session
+	CLOAKROOM_STRESS=$(STRESS) go test -race -count=1 -timeout 2h -v -run '^TestRefreshStress$$' ./e2e
 
 bench: setup ## CPU time and Redis commands per proxied request, beside a bare reverse proxy
 	@go run ./e2e/bench

@@ -2,7 +2,8 @@
 // were; the scanner learns from it what must not turn up anywhere else.
 import crypto from 'node:crypto';
 
-const LIMIT = 100_000;
+const REQUESTS = 1_000_000;
+const SECRETS = 100_000;
 
 export const thumbprint = (value) => (value ? crypto.hash('sha256', value, 'base64url').slice(0, 12) : undefined);
 
@@ -11,12 +12,12 @@ export function createJournal() {
   const secrets = new Map(); // value -> kind
 
   const learn = (kind, value) => {
-    if (value && secrets.size < LIMIT) secrets.set(value, kind);
+    if (value && secrets.size < SECRETS) secrets.set(value, kind);
   };
 
   // request notes one finished exchange of the provider.
-  const request = ({ method, path, query, form, status, location, answer, detail }) => {
-    if (requests.length >= LIMIT) requests.shift();
+  const request = ({ method, path, query, form, status, location, answer, detail, sub }) => {
+    if (requests.length >= REQUESTS) requests.shift();
     requests.push({
       method,
       path,
@@ -31,6 +32,7 @@ export function createJournal() {
       expires_at: answer.expires_in ? Date.now() + answer.expires_in * 1000 : undefined,
       error: answer.error,
       detail,
+      sub,
       scope: query.get('scope') ?? undefined,
       prompt: query.get('prompt') ?? undefined,
       code_challenge: query.get('code_challenge') ?? undefined,

@@ -61,6 +61,9 @@ export function buildProvider({ issuer, clients, keys, store, settings, cookieKe
   provider.on('grant.error', (ctx, err) => {
     ctx.res.grantError = err.error_detail ?? err.message;
   });
+  provider.on('grant.success', (ctx) => {
+    ctx.res.grantSub = ctx.oidc.entities.AccessToken?.accountId;
+  });
   return provider;
 }
 

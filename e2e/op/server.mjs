@@ -85,7 +85,7 @@ async function exchange(req, res) {
     ? interaction(op.provider, req, res, note.form) : op.callback(req, res);
   await Promise.all([handled, answer.finished]);
   op.journal.request({
-    ...note, status: res.statusCode, location: res.getHeader('location'), answer: parse(answer.body()), detail: res.grantError,
+    ...note, status: res.statusCode, location: res.getHeader('location'), answer: parse(answer.body()), detail: res.grantError, sub: res.grantSub,
   });
   if (fault?.hold === 'after') await hold(fault);
   if (fault?.drop) return req.socket.destroy();

@@ -10,10 +10,15 @@ export function createStore() {
   const uids = new Map(); // session uid -> session id
   const grants = new Map(); // grant id -> keys of its tokens
 
+  const sweep = () => {
+    for (const [key, { expires }] of entries) if (expires <= Date.now()) entries.delete(key);
+  };
+
   const adapter = (model) => {
     const key = (id) => `${model}:${id}`;
     return {
       async upsert(id, payload, expiresIn) {
+        if (entries.size >= LIMIT) sweep();
         if (entries.size >= LIMIT) throw new Error(`the provider's store is full (${LIMIT} entries)`);
         const expires = typeof expiresIn === 'number' ? Date.now() + expiresIn * 1000 : Infinity;
         entries.set(key(id), { payload, expires });

@@ -63,6 +63,7 @@ type Asked struct {
 	GivenAccess         string `json:"given_access"`
 	GivenRefresh        string `json:"given_refresh"`
 	ExpiresAt           int64  `json:"expires_at"` // Unix milliseconds
+	Sub                 string `json:"sub"`        // whom GivenAccess is about
 	Error               string `json:"error"`
 	Detail              string `json:"detail"`
 	CodeChallenge       string `json:"code_challenge"`
@@ -123,8 +124,11 @@ func startProvider(ctx context.Context, port int, clients []Client, ttl map[stri
 	}, nil
 }
 
+// Direct is the address behind Link, host:port.
+func (p *Provider) Direct() string { return strings.TrimPrefix(p.direct, "http://") }
+
 // Restore ends an outage that Link.Refuse began.
-func (p *Provider) Restore() error { return p.Link.Accept(strings.TrimPrefix(p.direct, "http://")) }
+func (p *Provider) Restore() error { return p.Link.Accept(p.Direct()) }
 
 // control calls one control endpoint and decodes its answer into out, which may be nil.
 func (p *Provider) control(ctx context.Context, method, name string, in, out any) error {
