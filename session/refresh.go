@@ -45,6 +45,9 @@ func (m *Manager) fly(f *flight, s *Session, enough func(*Session) bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*m.leaseTime())
 	defer cancel()
 	f.session, f.err = m.lockAndRefresh(ctx, s, enough)
+	if f.err != nil && !errors.Is(f.err, ErrNone) && m.over(s) {
+		f.err = ErrNone // no old token serves whoever waited
+	}
 	switch {
 	case f.err == nil:
 		m.pauses.failed.Remove(s.id)
@@ -55,6 +58,15 @@ func (m *Manager) fly(f *flight, s *Session, enough func(*Session) bool) {
 		}
 		m.pauses.failed.Add(s.id, p)
 	}
+}
+
+// over reports whether a session has ended meanwhile, where that can be known.
+func (m *Manager) over(s *Session) bool {
+	if m.copies.trusted(s.id, m.now()) != nil {
+		return false
+	}
+	_, err := m.reread(s)
+	return errors.Is(err, ErrNone)
 }
 
 // lockAndRefresh takes the session's lock, or waits until whoever has it brought something that is enough.

@@ -243,6 +243,22 @@ func TestResultIsWrittenAgain(t *testing.T) {
 	}
 }
 
+// Law 2: who waited for a refresh in vain does not go on with the old token, good as it is, if the session ended meanwhile.
+func TestEndDuringFailedRefresh(t *testing.T) {
+	for _, failure := range []error{ErrUnsent, errDown} {
+		inTown(t, func(t *testing.T, w *town) {
+			time.Sleep(almostExpired)
+			s := w.one.read(t, w.r)
+			w.p.answer = func(_ context.Context, s *Session, _ int) (Refreshed, error) {
+				return Refreshed{}, errors.Join(failure, w.two.EndOne(t.Context(), s, "logout"))
+			}
+			if got, err := w.one.AccessToken(t.Context(), s); !errors.Is(err, ErrNone) {
+				t.Errorf("after %v: AccessToken = %v, %v; want ErrNone", failure, got, err)
+			}
+		})
+	}
+}
+
 // Law 2: a sign-out during a refresh wins; the tokens that come after it are handed over to be revoked.
 func TestEndDuringRefresh(t *testing.T) {
 	inTown(t, func(t *testing.T, w *town) {
