@@ -66,13 +66,17 @@ type arena struct {
 
 func newArena(t *testing.T, times stack.Config) *arena {
 	t.Helper()
+	otherWire, stoppedWire := newWire(t), newWire(t)
 	s := onOwn(t, stack.Options{TTL: map[string]int{"AccessToken": 2}, Configure: func(c *stack.Config) {
 		c.IdleTimeout, c.Lifetime = times.IdleTimeout, times.Lifetime
 		c.RedisTimeout = 30 * time.Second
 		c.Provider = "    timeout: 60s"
 		c.Routes = strings.ReplaceAll(stack.UsualRoutes(c.Upstream), "timeout: 10s", "timeout: 60s")
 	}})
-	a := &arena{story: s, otherWire: newWire(t, s.Redis.Direct()), stoppedWire: newWire(t, s.Redis.Direct())}
+	a := &arena{s, otherWire, stoppedWire}
+	t.Cleanup(a.letGo)
+	otherWire.lead(s.Redis.Direct())
+	stoppedWire.lead(s.Redis.Direct())
 	direct := s.Config.RedisURL
 	for n := range 3 {
 		switch n {
@@ -93,6 +97,16 @@ func newArena(t *testing.T, times stack.Config) *arena {
 		s.trusted(n, 1)
 	}
 	return a
+}
+
+// letGo ends every hold, so that the stack can end.
+func (a *arena) letGo() {
+	a.otherWire.clear()
+	a.stoppedWire.clear()
+	_ = a.Provider.Mend(a.ctx)
+	if len(a.Replicas) > frozen {
+		_ = a.Replicas[frozen].Signal(syscall.SIGCONT)
+	}
 }
 
 // cell is one ending against one race: a session of a user of its own.
@@ -294,7 +308,6 @@ func (a *arena) stopInTheMiddle(cells []*cell) *stack.Replica {
 	asleep := a.Replicas[frozen]
 	a.eachOf(cells, stops, (*cell).begin)
 	a.check(asleep.Signal(syscall.SIGSTOP))
-	a.Cleanup(func() { _ = asleep.Signal(syscall.SIGCONT) })
 	over := time.Now().Add(attemptTime)
 	a.eachOf(cells, stops, func(c *cell) {
 		c.wait(over)

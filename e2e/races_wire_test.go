@@ -12,13 +12,14 @@ import (
 type wire struct {
 	address string
 
-	target   string
 	listener net.Listener
 	open     sync.WaitGroup
 
-	mu    sync.Mutex
-	stops []*stop
-	conns []net.Conn
+	mu     sync.Mutex
+	target string
+	stops  []*stop
+	conns  []net.Conn
+	closed bool
 }
 
 // stop holds what it is about until it is released. What its client gives up meanwhile still arrives, as on a real network.
@@ -30,13 +31,14 @@ type stop struct {
 	once     sync.Once
 }
 
-func newWire(t *testing.T, target string) *wire {
+// newWire lays one that leads nowhere yet, and outlives what the test starts after it.
+func newWire(t *testing.T) *wire {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{address: listener.Addr().String(), target: target, listener: listener}
+	w := &wire{address: listener.Addr().String(), listener: listener}
 	w.open.Go(w.accept)
 	t.Cleanup(w.close)
 	return w
@@ -98,14 +100,11 @@ func (w *wire) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", w.target)
-		if err != nil {
+		server := w.join(client)
+		if server == nil {
 			_ = client.Close()
 			continue
 		}
-		w.mu.Lock()
-		w.conns = append(w.conns, client, server)
-		w.mu.Unlock()
 		var late atomic.Pointer[stop] // what the answers on this connection run into
 		w.open.Go(func() {
 			carry(server, client, func(piece []byte) {
@@ -125,6 +124,37 @@ func (w *wire) accept() {
 				}
 			})
 		})
+	}
+}
+
+// join connects a client with the target, unless there is none.
+func (w *wire) join(client net.Conn) net.Conn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	server, err := net.Dial("tcp", w.target)
+	if err != nil {
+		return nil
+	}
+	w.conns = append(w.conns, client, server)
+	return server
+}
+
+// lead says where to.
+func (w *wire) lead(target string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.target = target
+}
+
+// clear lets everything go on.
+func (w *wire) clear() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.stops {
+		s.release()
 	}
 }
 
@@ -148,10 +178,9 @@ func carry(to, from net.Conn, look func(piece []byte)) {
 
 func (w *wire) close() {
 	_ = w.listener.Close()
+	w.clear()
 	w.mu.Lock()
-	for _, s := range w.stops {
-		s.release()
-	}
+	w.closed = true
 	for _, c := range w.conns {
 		_ = c.Close()
 	}
