@@ -1,22 +1,23 @@
 package bff
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"reflect"
 	"sync"
 	"time"
 
+	"cloakroom/bff/edge"
+	"cloakroom/proxy"
 	"cloakroom/session"
 )
 
 // Times of an event stream.
 const (
 	heartbeat   = 15 * time.Second
-	lookEvery   = 3 * time.Second  // for changes, where looking costs the store nothing
 	eventTime   = 10 * time.Second // for a client to take an event
 	lastEvent   = 500 * time.Millisecond
 	warnAtMost  = time.Minute
@@ -31,12 +32,15 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		return s.sessionProblem(err)
 	}
 	s.note(r, sess)
-	e := &eventStream{server: s, r: r, w: w, client: http.NewResponseController(w), sess: sess, ended: make(chan string, 1)}
-	done, err := s.streams.add(sess, ownEvents, e.finish)
+	e := &eventStream{
+		server: s, r: r, w: w, client: http.NewResponseController(w), sess: sess, shown: shown(s.answerFor(sess, 0)),
+		ended: make(chan string, 1), news: make(chan struct{}, 1),
+	}
+	done, err := s.streams.add(sess, ownEvents, e.finish, e.hear)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer func() { edge.From(r.Context()).Ended = done(string(proxy.OverClient)) }()
 	defer e.close()
 	idle, err := s.sessions.IdleLeft(r.Context(), sess)
 	if err != nil {
@@ -56,9 +60,11 @@ type eventStream struct {
 	w      http.ResponseWriter
 	client *http.ResponseController
 	sess   *session.Session
+	shown  []byte // what the browser was told of it last
 	warned bool
-	err    error       // the client is gone, or takes nothing any more
-	ended  chan string // why; the first counts
+	err    error         // the client is gone, or takes nothing any more
+	ended  chan string   // why; the first counts
+	news   chan struct{} // the session has changed; one note stands for any number
 
 	mu   sync.Mutex // guards over, and deadlines after an end
 	over bool
@@ -77,6 +83,14 @@ func (e *eventStream) finish(reason string) {
 	e.ended <- reason
 }
 
+// hear notes that the session has changed.
+func (e *eventStream) hear() {
+	select {
+	case e.news <- struct{}{}:
+	default: // noted already
+	}
+}
+
 func (e *eventStream) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -87,9 +101,8 @@ func (e *eventStream) close() {
 func (e *eventStream) run(idle time.Duration) {
 	e.write(fmt.Sprintf("retry: %d\n\n", 1000+rand.IntN(4000))) // after a restart not all at once
 	e.state("state", idle)
-	beat, look := time.NewTicker(heartbeat), time.NewTicker(lookEvery)
+	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	defer look.Stop()
 	warn := time.NewTimer(e.untilWarning(idle))
 	defer warn.Stop()
 	for e.err == nil {
@@ -101,10 +114,11 @@ func (e *eventStream) run(idle time.Duration) {
 			return
 		case <-beat.C:
 			e.write(":\n\n")
+			e.look() // where announcements are not heard, this is how a change is found
+		case <-e.news:
 			e.look()
-		case <-look.C:
-			if e.server.sessions.CopiesTrusted() {
-				e.look()
+			if e.warned { // perhaps the end is not near any more
+				warn.Reset(e.warn())
 			}
 		case <-warn.C:
 			warn.Reset(e.warn())
@@ -135,14 +149,24 @@ func (e *eventStream) look() {
 	if err != nil || now == e.sess || now.ID() != e.sess.ID() {
 		return
 	}
-	before := e.sess
-	e.sess = now
-	if reflect.DeepEqual(before.Roles, now.Roles) && reflect.DeepEqual(before.Claims, now.Claims) {
+	before, fresh := e.sess, shown(e.server.answerFor(now, 0))
+	if e.sess = now; bytes.Equal(fresh, e.shown) {
 		return // new tokens alone are nobody's business
 	}
-	if idle, err := e.left(); err == nil {
-		e.state("changed", idle)
+	idle, err := e.left()
+	if err != nil {
+		e.sess = before // the next look tells it
+		return
 	}
+	e.state("changed", idle)
+	e.shown = fresh
+}
+
+// shown is what a browser sees of a session but for times.
+func shown(a userAnswer) []byte {
+	a.Session = nil
+	b, _ := json.Marshal(a) // it was JSON before it was claims
+	return b
 }
 
 // warning is how long before a session's end its pages are warned.

@@ -45,7 +45,7 @@ func TestTheLastEventIsSentHoweverLate(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &slowWriter{ResponseRecorder: httptest.NewRecorder(), takes: c.takes}
 				e := &eventStream{w: w, client: http.NewResponseController(w), ended: make(chan string, 1)}
-				e.finish(endedReason)
+				e.finish("ended")
 				time.Sleep(c.late)
 				e.goodbye(<-e.ended)
 				if told := strings.Contains(w.Body.String(), `{"reason":"ended"}`); told != c.told {
