@@ -3,7 +3,6 @@ package e2e
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"maps"
 	"testing"
 	"time"
 
@@ -39,24 +38,23 @@ func TestStreamsEndWhenTheirSessionRunsOut(t *testing.T) {
 		s.fetch(s.at(used, n%2), "POST", "/bff/keepalive", 204)
 		<-using.C
 	}
-	s.expired("idle timeout", idle, idling)
+	s.expired("idle_timeout", idle, idling)
 	s.expired("lifetime", lifetime, living)
 }
 
 // expired demands that each stream ended as one whose session ran out, not before the earliest time at which it may have, and within a second after the latest.
-func (s *story) expired(what string, between [2]time.Time, flows []*flow) {
+func (s *story) expired(reason string, between [2]time.Time, flows []*flow) {
 	s.Helper()
-	ends := maps.Clone(rightEnds)
-	ends["websocket"], ends["events"] = "4401 session expired", `ended {"reason":"expired"}`
+	ends := rightEnds(reason)
 	for _, f := range flows {
 		select {
 		case <-f.done:
 		case <-s.ctx.Done():
-			s.Fatalf("%s: a %s on replica %d has not ended", what, f.kind, f.replica+1)
+			s.Fatalf("%s: a %s on replica %d has not ended", reason, f.kind, f.replica+1)
 		}
 		early, late := between[0].Sub(f.at), f.at.Sub(between[1])
 		if f.ended != ends[f.kind] || early > 50*time.Millisecond || late > time.Second {
-			s.Errorf("%s: a %s on replica %d ended with %q, %s late", what, f.kind, f.replica+1, f.ended, late)
+			s.Errorf("%s: a %s on replica %d ended with %q, %s late", reason, f.kind, f.replica+1, f.ended, late)
 		}
 	}
 }

@@ -28,10 +28,12 @@ type flow struct {
 }
 
 // rightEnds are how a stream of each kind ends with its session.
-var rightEnds = map[string]string{
-	"websocket":    "4401 session ended",
-	"event_stream": "broken off",
-	"events":       `ended {"reason":"ended"}`,
+func rightEnds(reason string) map[string]string {
+	return map[string]string{
+		"websocket":    "4401 session ended: " + reason,
+		"event_stream": "broken off",
+		"events":       `ended {"reason":"` + reason + `"}`,
+	}
 }
 
 // flows opens n streams on these sessions, half of them WebSockets, a quarter each of proxied and own event streams, spread over both replicas.
@@ -125,14 +127,14 @@ func (s *story) open(f *flow, ticket string) error {
 // overBy waits for these streams' ends, demands that each ended as it should, within a second after begin, and returns the latest.
 func (s *story) overBy(begin time.Time, flows []*flow) (latest time.Duration) {
 	s.Helper()
-	wrong := map[string]int{}
+	wrong, right := map[string]int{}, rightEnds("device")
 	for _, f := range flows {
 		select {
 		case <-f.done:
 		case <-s.ctx.Done():
 			s.Fatalf("a stream has not ended: %s on replica %d", f.kind, f.replica+1)
 		}
-		if f.ended != rightEnds[f.kind] {
+		if f.ended != right[f.kind] {
 			wrong[f.kind+" ended with "+f.ended]++
 		}
 		latest = max(latest, f.at.Sub(begin))
@@ -281,5 +283,5 @@ func (s *story) emptied(r *stack.Replica, before, peak holding) {
 // closed is how many streams a replica has closed because their session ended.
 func (s *story) closed(n int) float64 {
 	s.Helper()
-	return s.metric(s.Replicas[n], `cloakroom_streams_closed_total{reason="ended"}`)
+	return s.metric(s.Replicas[n], `cloakroom_streams_closed_total{reason="device"}`)
 }
