@@ -236,7 +236,36 @@ func TestAStopSaysGoodbye(t *testing.T) {
 	if err := <-closed; !errors.As(err, &goodbye) || goodbye.Code != websocket.StatusGoingAway {
 		t.Errorf("the socket: %v", err)
 	}
+	if n := strings.Count(h.log.String(), `"ended":"drain"`); n != 2 {
+		t.Errorf("%d records say that it was the stop, want 2", n)
+	}
 	if name, _ := e.next(); name != "" || e.lines.Err() != nil {
 		t.Errorf("the events: %q, %v", name, e.lines.Err())
+	}
+}
+
+// The access log says why a stream is over, and nothing of the kind about an ordinary answer.
+func TestTheAccessLogSaysWhyAStreamIsOver(t *testing.T) { // SSE-01
+	h := newStreamHouse(t, nil)
+	b := h.browser()
+	b.signIn("/bff/login")
+	for path, route := range map[string]string{"/bff/events": "bff/events", "/api/events": "/api/"} {
+		o := b.opens(path, "text/event-stream")
+		o.next()
+		o.Body.Close()
+		h.eventually(path+" is in the log", func() bool {
+			for line := range strings.Lines(h.log.String()) {
+				if strings.Contains(line, `"route":"`+route+`"`) && strings.Contains(line, `"ended":"client_gone"`) {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	if n := strings.Count(h.log.String(), `"ended"`); n != 2 {
+		t.Errorf("%d records have an end, want the streams' 2", n)
+	}
+	if !strings.Contains(h.metrics(), `cloakroom_streams_closed_total{reason="client_gone"} 2`) {
+		t.Error("they are not counted")
 	}
 }

@@ -94,6 +94,7 @@ func (s *Server) wireProviders() error {
 	for name, cfg := range s.cfg.Providers {
 		p, err := provider.New(name, cfg, s.cfg.Server.PublicURL+s.callbackPath(name), provider.Deps{
 			Log: s.log, OnError: func(kind string) { s.metrics.providerError(name, kind) },
+			Orphaned: func(t provider.Tokens) { s.revoker.add(&session.Session{Provider: name, Tokens: session.Tokens(t)}) },
 		})
 		if err != nil {
 			return fmt.Errorf("providers.%s: %w", name, err)

@@ -23,6 +23,9 @@ type pair struct {
 	flushed int
 	resubs  int
 	gone    []ID
+	why     []string // of those
+	tokens  []string // refresh tokens of ends elsewhere, with the reason
+	changed int
 }
 
 // watching runs a story in time of its own.
@@ -36,7 +39,11 @@ func watching(t *testing.T, staleness time.Duration, story func(t *testing.T, p 
 			c.Staleness = staleness
 			d.Flushed = func() { note(func() { p.flushed++ }) }
 			d.Resubscribed = func() { note(func() { p.resubs++ }) }
-			d.Gone = func(id ID, _ string) { note(func() { p.gone = append(p.gone, id) }) }
+			d.Gone = func(id ID, why string) { note(func() { p.gone, p.why = append(p.gone, id), append(p.why, why) }) }
+			d.Changed = func(ID) { note(func() { p.changed++ }) }
+			d.EndedElsewhere = func(s *Session, why string) {
+				note(func() { p.tokens = append(p.tokens, s.Tokens.Refresh+" "+why) })
+			}
 		})
 		p.other = newHouse(t, st.view(), provider)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -41,7 +41,7 @@ type Tokens struct {
 }
 
 // Callback ends the sign-in s with the parameters that the browser brought back. It spends the code, once; that the
-// state is used once is the caller's to see to. The error is a *Refusal or wraps ErrUnavailable.
+// state is used once is the caller's to see to. The error is a *Refusal or wraps ErrUnavailable; tokens that were granted before it go to Deps.Orphaned.
 func (p *Provider) Callback(ctx context.Context, q url.Values, s SignIn) (*Identity, error) {
 	k, err := p.current()
 	if err != nil {
@@ -54,6 +54,18 @@ func (p *Provider) Callback(ctx context.Context, q url.Values, s SignIn) (*Ident
 	g, err := p.exchange(ctx, k, code, s)
 	if err != nil {
 		return nil, err
+	}
+	id, err := p.granted(ctx, k, g, s)
+	if err != nil {
+		p.orphaned(g.tokens)
+	}
+	return id, err
+}
+
+// granted judges what came for the code.
+func (p *Provider) granted(ctx context.Context, k *known, g grant, s SignIn) (*Identity, error) {
+	if g.idToken == "" {
+		return nil, refuse(ReasonIDTokenMissing, "")
 	}
 	t, err := parseToken(g.idToken, p.cfg.SigningAlgs)
 	if err != nil {
@@ -127,9 +139,6 @@ func (p *Provider) exchange(ctx context.Context, k *known, code string, s SignIn
 	})
 	if err != nil {
 		return grant{}, p.exchangeError(err)
-	}
-	if g.idToken == "" {
-		return grant{}, refuse(ReasonIDTokenMissing, "")
 	}
 	return g, nil
 }

@@ -22,6 +22,9 @@ type Deps struct {
 	Now func() time.Time
 	// OnError is called for each call that failed, with what it was for: discovery, keys, token, userinfo or revocation. May be nil.
 	OnError func(kind string)
+	// Orphaned gets tokens that were granted and that nobody will use, because what came with them was refused: they should be revoked. May be nil. It must
+	// not block.
+	Orphaned func(Tokens)
 }
 
 // Provider is one OpenID provider. Make it with New.
@@ -32,6 +35,7 @@ type Provider struct {
 	log         *slog.Logger
 	now         func() time.Time
 	onError     func(kind string)
+	orphaned    func(Tokens)
 	client      *http.Client // everything but the token endpoint
 	tokenClient *http.Client // the token endpoint, see tokenendpoint.go
 	pace        pace
@@ -79,13 +83,16 @@ func New(name string, cfg Config, redirectURI string, d Deps) (*Provider, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{name: name, cfg: cfg, redirectURI: redirectURI, log: d.Log, now: d.Now, onError: d.OnError, client: client, pace: usualPace}
+	p := &Provider{name: name, cfg: cfg, redirectURI: redirectURI, log: d.Log, now: d.Now, onError: d.OnError, orphaned: d.Orphaned, client: client, pace: usualPace}
 	p.tokenClient = newTokenClient(client)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	if p.now == nil {
 		p.now = time.Now
+	}
+	if p.orphaned == nil {
+		p.orphaned = func(Tokens) {}
 	}
 	if p.onError == nil {
 		p.onError = func(string) {}

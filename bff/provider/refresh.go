@@ -54,6 +54,7 @@ func (p *Provider) Refresh(ctx context.Context, refreshToken string, prev Previo
 	id, err := p.refreshed(ctx, k, g, prev)
 	if _, refused := errors.AsType[*Refusal](err); refused {
 		// The old refresh token is spent and what came for it is not to be trusted.
+		p.orphaned(g.tokens)
 		return nil, fmt.Errorf("%w: %w", ErrInvalidGrant, err)
 	}
 	return id, err

@@ -28,17 +28,23 @@ func newChoir(t *testing.T) *choir {
 		c.servers = append(c.servers, server)
 		c.now[server.Addr] = clientOf(t, server)
 	}
-	s, err := New(Config{URL: c.servers[0].URL(), Prefix: "test", Timeout: 2 * time.Second, PoolSize: 2}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := storeOn(t, c.servers[0])
 	c.listener = &listener{store: s, primaries: func(context.Context) (map[string]*goredis.Client, error) { return c.now, nil }}
 	if err := c.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+func storeOn(t *testing.T, server *storetest.Redis) *Store {
+	t.Helper()
+	s, err := New(Config{URL: server.URL(), Prefix: "test", Timeout: 2 * time.Second, PoolSize: 2}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 // clientOf is the library's client of one server, as a cluster's client has it.
