@@ -24,7 +24,7 @@ const (
 var odds = []struct {
 	fault
 	of1000 int
-}{{failed, 40}, {hidden, 3}, {slow, 80}, {never, 8}, {late, 4}, {held, 4}, {cut, 12}}
+}{{failed, 40}, {hidden, 3}, {slow, 150}, {never, 8}, {late, 4}, {held, 4}, {cut, 12}}
 
 // lost tells whether the provider may have granted what the replica did not hear of: the next refresh is a repeat.
 func (f fault) lost() bool {

@@ -208,7 +208,7 @@ func (f *front) suffer(w http.ResponseWriter, r *http.Request, s *send, d *rand.
 		panic(http.ErrAbortHandler)
 	}
 	if s.fault == slow {
-		wait(r.Context(), 50*time.Millisecond+time.Duration(d.IntN(450))*time.Millisecond)
+		wait(r.Context(), 100*time.Millisecond+time.Duration(d.IntN(600))*time.Millisecond)
 	}
 	f.deliver(w, r, s, a)
 }

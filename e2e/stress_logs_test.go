@@ -58,6 +58,9 @@ func (g *logs) event(by string, line []byte) {
 		}
 		g.lapses[r.Session] = append(g.lapses[r.Session], lapse{by, r.Time})
 	case "refresh_lost":
+		if strings.Contains(r.Error, "changed by somebody else") {
+			return // by whom? Nobody else may have refreshed
+		}
 		g.lapses[r.Session] = append(g.lapses[r.Session], lapse{by, r.Time})
 	}
 }

@@ -255,12 +255,13 @@ func (p *people) refused(began time.Time, m *member, l *life, path string, a *an
 // round is how often a person asks, on average: mostly at a time when the access token is due.
 const round = 4 * time.Second
 
-// live lets a person ask one replica until ctx ends. Their other half asks the other one at the same moments.
+// live lets a person ask one replica until ctx ends. Their other half asks the other one at the same moments, or a little later, when a refresh is under way.
 func (p *people) live(ctx context.Context, who *person, side int, begin time.Time, seed uint64) {
 	both, own := dice(seed, who.name, 0), dice(seed, who.name, 1+side)
 	next := begin.Add(time.Duration(both.Int64N(int64(round))))
 	for {
-		if wait(ctx, time.Until(next)); ctx.Err() != nil {
+		late := time.Duration(side*both.IntN(2)*own.IntN(500)) * time.Millisecond
+		if wait(ctx, time.Until(next.Add(late))); ctx.Err() != nil {
 			return
 		}
 		p.asks(ctx, who, side, own)
