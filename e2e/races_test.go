@@ -34,14 +34,14 @@ import (
 //
 // The sessions of expiry have short lives of their own, so they have a stack of their own.
 
-// RPL-02, RPL-03, SES-21, SES-22, BCL-22, REV-02: sign-out, the provider's logout and the list of devices.
+// RPL-03, BCL-22: sign-out, the provider's logout and the list of devices.
 func TestEndedStaysEnded(t *testing.T) {
 	t.Parallel()
 	a := newArena(t, stack.Config{})
 	a.play([]ending{signOut, backChannel, oneDevice, allOthers})
 }
 
-// SES-04, SES-05, SES-22: the same for sessions that run out.
+// SES-04: the same for sessions that run out.
 func TestExpiredStaysExpired(t *testing.T) {
 	t.Parallel()
 	a := newArena(t, stack.Config{IdleTimeout: 12 * time.Second, Lifetime: 13 * time.Second})
