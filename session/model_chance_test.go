@@ -21,14 +21,22 @@ type wanderer struct {
 }
 
 // wander plays the story of a seed, and returns what broke, with the story, or "".
-func wander(t *testing.T, st session.Store, pass func(time.Duration), seed uint64, steps int) (failure string, w *world) {
+func wander(t *testing.T, st session.Store, set setting, seed uint64, steps int) (failure string, w *world) {
 	cryptotest.SetGlobalRandom(t, seed)
 	dice := rand.New(rand.NewPCG(seed, 0))
-	w = newWorld(t, st, pass, 2+dice.IntN(2))
+	set.throw(dice, st == nil)
+	if set.fickle != nil {
+		st = set.fickle
+		defer st.Close()
+	}
+	w = newWorld(t, st, set)
 	defer w.close()
 	c := &wanderer{world: w, dice: dice, may: allowance{short: 20}}
 	if dice.IntN(4) > 0 { // else nothing goes wrong, and everything must work
-		c.may = allowance{crashes: dice.IntN(3), losses: dice.IntN(5), late: dice.IntN(5), unsent: dice.IntN(3), short: 20, long: dice.IntN(4)}
+		c.may = allowance{
+			crashes: dice.IntN(3), losses: dice.IntN(5), late: dice.IntN(5), unsent: dice.IntN(3), short: 20, long: dice.IntN(4),
+			deaf: dice.IntN(5), failovers: max(0, dice.IntN(5)-2),
+		}
 	}
 	for range steps {
 		if w.failure == "" {
@@ -44,9 +52,29 @@ func wander(t *testing.T, st session.Store, pass func(time.Duration), seed uint6
 	return "", w
 }
 
+// throw makes a setting by dice. Only a store of our own has times that it judges by the model's clock, and can lose what it acknowledged.
+func (s *setting) throw(dice *rand.Rand, own bool) {
+	s.processes = 2 + dice.IntN(2)
+	if dice.IntN(2) == 0 {
+		s.staleness = []time.Duration{4 * time.Second, 10 * time.Second}[dice.IntN(2)]
+	}
+	if dice.IntN(2) == 0 {
+		for range s.processes {
+			s.skews = append(s.skews, time.Duration(dice.Int64N(int64(2*maxSkew)))-maxSkew)
+		}
+	}
+	if !own {
+		return
+	}
+	s.fickle = newFickle(dice.IntN(3) > 0)
+	if dice.IntN(2) == 0 {
+		s.limit, s.refuse = 1+dice.IntN(2), dice.IntN(2) == 0
+	}
+}
+
 // step takes one choice, by weight.
 func (c *wanderer) step() {
-	all := append(c.choices(&c.may), c.more()...)
+	all := slices.Concat(c.choices(&c.may), c.hearings(), c.more())
 	sum := 0
 	for _, x := range all {
 		sum += x.weight
@@ -76,7 +104,7 @@ func (c *wanderer) more() (all []choice) {
 		case p.dead:
 			continue
 		case p.frozen:
-			all = append(all, choice{p.name + " goes on", 80, func() { p.faults++; p.frozen = false }, false})
+			all = append(all, choice{p.name + " goes on", 80, func() { p.faults++; c.thaw(p) }, false})
 			continue
 		case c.may.long > 0:
 			all = append(all, choice{p.name + " stops", 10, func() { c.may.long--; c.stop(p) }, false})
@@ -91,7 +119,7 @@ func (c *wanderer) more() (all []choice) {
 	if under == 0 {
 		all = append(all, c.hours()...)
 	}
-	return all
+	return slices.Concat(all, c.deafness(&c.may), c.failovers())
 }
 
 // stop stops a process, as SIGSTOP would: what it sent may be answered when nobody waits any more.
@@ -105,10 +133,22 @@ func (w *world) stop(p *process) {
 	}
 }
 
+// thaw lets a process go on. What was said meanwhile it hears now, if it is not slow.
+func (w *world) thaw(p *process) {
+	p.frozen = false
+	if p.ear != nil && !p.ear.slow {
+		p.ear.catchUp()
+	}
+}
+
 // hours lets time pass while nothing is under way. What is on its way for so long does not arrive any more.
 func (c *wanderer) hours() (all []choice) {
 	for _, d := range []time.Duration{time.Second, 11 * time.Second, 4*time.Minute + 45*time.Second, 4*time.Minute + 58*time.Second, 5 * time.Minute, 11 * time.Minute, 31 * time.Minute} {
-		all = append(all, choice{d.String() + " pass", 100, func() {
+		weight := 100
+		if c.set.staleness > 0 && d > 5*time.Minute { // each second has a ping
+			weight = 10
+		}
+		all = append(all, choice{d.String() + " pass", weight, func() {
 			c.sleep(d, false)
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -128,7 +168,7 @@ func (c *wanderer) wishes(p *process) (all []choice) {
 			c.begin(o)
 		}, false})
 	}
-	if len(c.visitors) < 4 {
+	if len(c.visitors) < 4+c.set.limit {
 		user, sid := c.somebody()
 		v := &visitor{
 			name: fmt.Sprint("s", len(c.visitors)+1), user: user, sid: sid,

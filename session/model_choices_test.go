@@ -21,12 +21,14 @@ type choice struct {
 
 // allowance is how much may still go wrong in a run.
 type allowance struct {
-	crashes int // processes that die
-	losses  int // answers or requests that are lost
-	late    int // answers that come later than what they answer takes effect; requests that come when nobody waits any more
-	unsent  int // calls that the provider did not take
-	short   int // times that pass until something happens, although messages wait
-	long    int // times that pass beyond every lease
+	crashes   int // processes that die
+	losses    int // answers or requests that are lost
+	late      int // answers that come later than what they answer takes effect; requests that come when nobody waits any more
+	unsent    int // calls that the provider did not take
+	short     int // times that pass until something happens, although messages wait
+	long      int // times that pass beyond every lease
+	deaf      int // subscriptions that are late or lost
+	failovers int
 }
 
 // longTime is beyond a lease of the refresh lock, and within a request's patience.
@@ -51,7 +53,7 @@ func (w *world) choices(a *allowance) []choice {
 	if !waiting && !w.idle() {
 		all = append(all, choice{"time passes", 1000, func() { w.sleep(time.Minute, true) }, true})
 	}
-	if waiting && a.short > 0 {
+	if (waiting || w.slowed()) && a.short > 0 {
 		all = append(all, choice{"a moment passes", 60, func() { a.short--; w.sleep(time.Second, true) }, true})
 	}
 	if waiting && a.long > 0 {
@@ -171,8 +173,13 @@ func (w *world) state(a allowance) uint64 {
 	for _, m := range w.parked {
 		fmt.Fprintln(h, m.from.name, m.key, m.taken, m.result, m.left)
 	}
+	for _, p := range w.processes {
+		if e := p.ear; e != nil {
+			fmt.Fprintln(h, e.servers, e.slow, len(p.knows))
+		}
+	}
 	for _, o := range w.ops {
-		fmt.Fprintln(h, o.name, o.begun, o.done, o.before, o.faults)
+		fmt.Fprintln(h, o.name, o.begun, o.done, o.before, o.knew, o.at, o.faults)
 	}
 	for _, v := range w.visitors {
 		rec, err := w.store.Read(w.t.Context(), v.id)

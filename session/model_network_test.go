@@ -123,11 +123,6 @@ type link struct {
 	session.Store
 }
 
-// readerTTL is a store that answers Read and TTL at once.
-type readerTTL interface {
-	ReadTTL(context.Context, session.ID) (session.Record, time.Duration, error)
-}
-
 func (l link) ask(ctx context.Context, what string, id session.ID, take func() error) error {
 	return l.p.send(ctx, what, id, func() (string, error) {
 		err := take()
@@ -149,13 +144,13 @@ func (l link) TTL(ctx context.Context, id session.ID) (left time.Duration, err e
 	return left, err
 }
 
-// ReadTTL implements readerTTL.
 func (l link) ReadTTL(ctx context.Context, id session.ID) (rec session.Record, left time.Duration, err error) {
 	err = l.p.send(ctx, "readttl", id, func() (string, error) {
 		var err error
-		rec, left, err = l.p.w.store.(readerTTL).ReadTTL(context.Background(), id)
+		rec, left, err = l.p.w.store.ReadTTL(context.Background(), id)
 		return fmt.Sprint(rec.Version, left, err), err
 	})
+	l.learn(id, isNone(err))
 	return rec, left, err
 }
 
@@ -173,12 +168,30 @@ func (l link) Create(ctx context.Context, id session.ID, rec session.Record, exp
 		l.p.w.bounded("create", expires, config().IdleTimeout)
 		err := l.p.w.store.Create(context.Background(), id, rec, expires)
 		l.p.w.lives(id, expires, err == nil)
+		if err == nil {
+			l.p.w.announce(id, rec.Version)
+		}
 		return err
 	})
 }
 
 func (l link) Update(ctx context.Context, id session.ID, rec session.Record) error {
-	return l.ask(ctx, "update", id, func() error { return l.p.w.store.Update(context.Background(), id, rec) })
+	return l.ask(ctx, "update", id, func() error {
+		err := l.p.w.store.Update(context.Background(), id, rec)
+		if err == nil {
+			l.p.w.announce(id, rec.Version)
+		}
+		return err
+	})
+}
+
+// learn notes that a process knows of an end.
+func (l link) learn(id session.ID, ended bool) {
+	l.p.w.mu.Lock()
+	defer l.p.w.mu.Unlock()
+	if ended {
+		l.p.knows[id] = true
+	}
 }
 
 func (l link) Touch(ctx context.Context, id session.ID, until time.Time) (moved bool, err error) {
@@ -202,8 +215,10 @@ func (l link) End(ctx context.Context, id session.ID, mark time.Duration, reason
 		l.p.w.kept("end", mark, 10*time.Minute)
 		var err error
 		existed, err = l.p.w.store.End(context.Background(), id, mark, reason)
+		l.p.w.announce(id, 0)
 		return fmt.Sprint(existed, err), err
 	})
+	l.learn(id, err == nil)
 	return existed, err
 }
 
@@ -242,6 +257,9 @@ func (l link) Members(ctx context.Context, key session.IndexKey) (all []session.
 func (l link) MarkIndex(ctx context.Context, key session.IndexKey, issued time.Time, keep time.Duration) (all []session.Member, err error) {
 	err = l.p.send(ctx, "markindex "+string(key[:4]), "", func() (string, error) {
 		l.p.w.kept("markindex", keep, 10*time.Minute)
+		if o, ok := ctx.Value(opKey{}).(*op); ok && o.end != nil {
+			o.end.mark = markName(key, issued)
+		}
 		var err error
 		all, err = l.p.w.store.MarkIndex(context.Background(), key, issued, keep)
 		return l.p.w.names(all), err

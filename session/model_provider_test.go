@@ -23,6 +23,8 @@ type sending struct {
 	faults   int       // of its process, when it was sent
 	back     bool      // its answer was heard
 	unsent   bool      // and it was that the token is not spent
+	write    int       // the number of the write that recorded its attempt
+	lost     bool      // which a failover has undone
 }
 
 // refresh implements session.Deps.Refresh.
@@ -70,10 +72,14 @@ func (w *world) sends(p *process, s *session.Session) *sending {
 	now := time.Now()
 	sent := &sending{by: p, faults: p.faults, deadline: now}
 	if s.Attempt != nil {
-		sent.deadline = s.Attempt.Deadline
+		sent.deadline = s.Attempt.Deadline.Add(-p.skew)
+	}
+	if w.set.fickle != nil {
+		sent.write = w.set.fickle.last("update " + string(s.ID()))
 	}
 	token := s.Tokens.Refresh
-	if cur := w.truth(w.visitorOf(nil, s.ID())); cur != nil && !p.dead {
+	v := w.visitorOf(nil, s.ID())
+	if cur := w.truth(v); cur != nil && !p.dead && !v.undone {
 		switch {
 		case s.Attempt == nil || cur.Attempt == nil || cur.Attempt.ID != s.Attempt.ID:
 			w.broken("law 3: %s sends %s without its attempt on record", p.name, token)
@@ -81,12 +87,12 @@ func (w *world) sends(p *process, s *session.Session) *sending {
 			w.broken("law 3: %s sends %s, but %s is on record", p.name, token, cur.Tokens.Refresh)
 		}
 	}
-	if age := now.Sub(s.Tokens.Issued); !p.dead && age < freshFor && !w.forced(p, s.ID()) {
+	if age := now.Sub(s.Tokens.Issued); !p.dead && age < freshFor-slack && !w.forced(p, s.ID()) {
 		w.broken("law 3: %s refreshes %s, whose access token is %v old", p.name, token, age)
 	}
 	count := 0
 	for _, earlier := range w.sent[token] {
-		if earlier.unsent || p.dead {
+		if earlier.unsent || earlier.lost || p.dead {
 			continue
 		}
 		count++

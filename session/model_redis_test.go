@@ -91,9 +91,8 @@ func (o *outside) TTL(_ context.Context, id session.ID) (left time.Duration, err
 	return left, err
 }
 
-// ReadTTL implements readerTTL.
 func (o *outside) ReadTTL(_ context.Context, id session.ID) (rec session.Record, left time.Duration, err error) {
-	o.do(func(ctx context.Context) { rec, left, err = o.Store.(readerTTL).ReadTTL(ctx, id) })
+	o.do(func(ctx context.Context) { rec, left, err = o.Store.ReadTTL(ctx, id) })
 	return rec, left, err
 }
 
@@ -171,7 +170,7 @@ func TestModelOnRedis(t *testing.T) {
 	o := openOutside(t)
 	playSeeds(t, stress(t, 3*time.Second, 5), func(t *testing.T, seed uint64) (string, *world) {
 		o.do(func(ctx context.Context) { o.admin.FlushAll(ctx) })
-		failure, w := wander(t, o, o.pass, seed, 100)
+		failure, w := wander(t, o, setting{pass: o.pass}, seed, 100)
 		if key := o.everyKeyExpires(); failure == "" && key != "" {
 			failure = "key " + key + " never expires\n" + w.story()
 		}

@@ -21,15 +21,15 @@ func (w *world) read(o *op, s *session.Session, err error) {
 	o.err = err
 	w.note("%s: %s got %v", o.p.name, o, err)
 	switch {
-	case err == nil && o.before:
+	case err == nil && o.before && !w.stale(o):
 		w.broken("law 2: %s read %s after its end was acknowledged", o.p.name, v.name)
 	case err == nil && (s.Subject != v.user || s.ProviderSession != v.sid || s.ID() != v.id):
 		w.broken("%s got %s's session for %s", o.p.name, s.Subject, v.name)
 	case err == nil && s.Tokens.Access != "access "+v.name:
 		w.broken("%s got token %q for %s", o.p.name, s.Tokens.Access, v.name)
-	case isNone(err) && !w.meant(v) && !v.excused && time.Now().Before(v.expires.Add(-time.Second)):
+	case isNone(err) && !w.meant(v) && !v.excused && time.Now().Before(v.expires.Add(-slack)):
 		w.broken("%s: %s is signed out for no reason", o.p.name, v.name)
-	case err != nil && !isNone(err) && !v.excused && o.p.faults == o.faults && o.ctx.Err() == nil:
+	case err != nil && !isNone(err) && !v.excused && !w.faulty(o, err):
 		w.broken("%s: %s got %v although nothing went wrong", o.p.name, v.name, err)
 	}
 }
@@ -39,22 +39,35 @@ func (w *world) acknowledged(o *op, err error) {
 	o.err = err
 	w.note("%s: %s got %v", o.p.name, o, err)
 	if err != nil {
-		if !isNone(err) && o.p.faults == o.faults {
+		if !isNone(err) && !w.faulty(o, err) {
 			w.broken("%s: %s got %v although nothing went wrong", o.p.name, o, err)
 		}
 		return
 	}
+	defer w.lasting()
 	if o.end == nil {
-		o.about.ended = true
+		o.about.end()
 		return
 	}
 	o.end.at = time.Now()
 	w.ends = append(w.ends, o.end)
 	for _, v := range w.visitors {
 		if o.end.about(v) && v.begun(w) {
-			v.ended = true
+			v.end()
 		}
 	}
+}
+
+// end notes that v's end is acknowledged.
+func (v *visitor) end() {
+	if !v.ended {
+		v.ended, v.endedAt = true, time.Now()
+	}
+}
+
+// faulty tells whether something went wrong around an op that failed.
+func (w *world) faulty(o *op, err error) bool {
+	return o.p.faults != o.faults || o.ctx.Err() != nil || errors.Is(err, session.ErrUnreplicated)
 }
 
 // begun tells whether v's sign-in has.
@@ -78,10 +91,11 @@ func (w *world) started(o *op, answer *httptest.ResponseRecorder, err error) {
 	}
 	switch {
 	case err == nil && refused: // perhaps its answer came late: then there is no session any more
-		v.ended = true
+		v.end()
 	case errors.Is(err, session.ErrEnded) && !w.meant(v):
 		w.broken("the honest sign-in of %s was refused", v.name)
-	case err != nil && !errors.Is(err, session.ErrEnded) && o.p.faults == o.faults && o.ctx.Err() == nil:
+	case errors.Is(err, session.ErrTooMany) && w.full(v):
+	case err != nil && !errors.Is(err, session.ErrEnded) && !w.faulty(o, err):
 		w.broken("the sign-in of %s got %v although nothing went wrong", v.name, err)
 	}
 	cookies := answer.Result().Cookies()
@@ -95,6 +109,7 @@ func (w *world) started(o *op, answer *httptest.ResponseRecorder, err error) {
 	for _, c := range cookies {
 		v.request.AddCookie(c)
 	}
+	w.within(v)
 }
 
 // meant tells whether an end that is about v has at least begun.
@@ -108,7 +123,7 @@ func (w *world) meant(v *visitor) bool {
 			return true
 		}
 	}
-	return false
+	return w.crowdedOut(v)
 }
 
 // check looks at the store after a step: what ended stays away, what is there can be found, what is gone had a reason.
@@ -128,8 +143,10 @@ func (w *world) check() {
 			v.seen = true
 			w.findable(v)
 		case v.seen:
-			v.gone = true
-			if v.request != nil && !w.meant(v) && !v.excused && time.Now().Before(v.expires.Add(-time.Second)) {
+			if !v.gone {
+				v.gone, v.goneAt = true, time.Now()
+			}
+			if v.request != nil && !w.meant(v) && !v.excused && time.Now().Before(v.expires.Add(-slack)) {
 				w.broken("%s is lost for no reason", v.name)
 			}
 		}
@@ -138,6 +155,9 @@ func (w *world) check() {
 
 // findable holds that a session that is there is in all its indexes: a back-channel logout finds it.
 func (w *world) findable(v *visitor) {
+	if v.unlisted || w.set.limit > 0 && v.request == nil { // it came so late that its entry was dropped, and is undone
+		return
+	}
 	if len(v.indexes) != 2 {
 		w.broken("%s is in the store before it entered its indexes", v.name)
 	}
@@ -176,7 +196,7 @@ func (w *world) lives(id session.ID, until time.Time, moved bool) {
 
 // bounded holds that what is written expires.
 func (w *world) bounded(what string, until time.Time, most time.Duration) {
-	if left := time.Until(until); until.IsZero() || left > most {
+	if left := time.Until(until); until.IsZero() || left > most+maxSkew {
 		w.broken("%s writes what lives for %v", what, left)
 	}
 }

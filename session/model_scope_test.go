@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
@@ -15,6 +16,8 @@ type scope struct {
 	may    allowance
 	signIn bool // the session is there from the beginning, its token used up
 	ops    func(w *world, v *visitor) []*op
+	// staleness is that of copies.
+	staleness time.Duration
 }
 
 // search tries all courses of a scope. A state that was reached before is not gone on from again: same state, same future.
@@ -52,15 +55,17 @@ func (s *search) run(t *testing.T, sc scope, c course) string {
 	cryptotest.SetGlobalRandom(t, 1)
 	st := memory.New(memory.Config{MaxSessions: 100}, memory.Now(time.Now))
 	defer st.Close()
-	w := newWorld(t, st, nil, 2)
+	w := newWorld(t, st, setting{processes: 2, staleness: sc.staleness, alone: 1})
 	defer w.close()
 	v := w.visitor("alice", "sid-1")
 	if sc.signIn {
 		w.through(&op{kind: "start", p: w.processes[0], starts: v})
-		w.rest(5 * time.Minute)
+		if sc.staleness == 0 {
+			w.rest(5 * time.Minute)
+		}
 	}
 	w.ops = append(w.ops, sc.ops(w, v)...)
-	if s.follow(w, sc.may, c) && w.failure == "" {
+	if s.follow(w, sc.may, c) && w.failure == "" && sc.staleness == 0 { // what is only about hearing has nothing to heal
 		w.heal()
 	}
 	s.repeats += w.repeats
@@ -73,7 +78,7 @@ func (s *search) run(t *testing.T, sc scope, c course) string {
 // follow makes the choices of a course and further ones. It answers false where it came to a state that was there before.
 func (s *search) follow(w *world, may allowance, c course) bool {
 	for step := 0; w.failure == ""; step++ {
-		all := append(w.beginnings(), w.choices(&may)...)
+		all := slices.Concat(w.beginnings(), w.choices(&may), w.hearings(), w.losses(&may))
 		if len(all) == 0 {
 			break
 		}
@@ -176,7 +181,11 @@ func (w *world) heal() {
 	w.mu.Lock()
 	w.note("everything works again")
 	for _, p := range w.processes {
-		p.frozen = false
+		w.thaw(p)
+		if p.ear != nil {
+			p.ear.slow = false
+			p.ear.catchUp()
+		}
 	}
 	w.start()
 	w.mu.Unlock()
@@ -201,6 +210,12 @@ func (w *world) heal() {
 // relive signs a user in, out by the provider, and in again.
 func (w *world) relive(user string, p *process) {
 	w.rest(time.Second)
+	if w.set.limit > 0 { // what died on its way counts for a minute
+		if err := w.through(&op{kind: "backchannel", p: p, end: &ending{user: user, issued: time.Now()}}); err != nil {
+			w.broken("the logout of %s: %v", user, err)
+		}
+		w.rest(2*time.Minute + slack)
+	}
 	for range 2 {
 		if w.failure != "" {
 			return

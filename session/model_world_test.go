@@ -18,8 +18,8 @@ import (
 // world is some processes on one store, in time that moves only when the scheduler lets it. At most one of their goroutines is let go at a time, so a run is its choices.
 type world struct {
 	t     *testing.T
-	store session.Store       // as it is, without a network
-	pass  func(time.Duration) // tells a store that has time of its own
+	set   setting
+	store session.Store // as it is, without a network
 	begun time.Time
 	over  chan struct{}
 	wake  chan struct{} // something happened
@@ -38,6 +38,34 @@ type world struct {
 	trace     []string
 	failure   string
 	repeats   int
+	undone    int // writes
+}
+
+// setting is in what one world differs from another.
+type setting struct {
+	processes int
+	pass      func(time.Duration) // tells a store that has time of its own
+	staleness time.Duration       // of copies; 0 where nobody listens
+	alone     int                 // 1 where one server takes all writes, else it is two
+	limit     int                 // of sessions per user; 0 is none
+	refuse    bool                // what is beyond it
+	skews     []time.Duration     // of the processes' clocks, in turn
+	fickle    *fickle             // the store, if it may lose writes
+}
+
+// maxSkew bounds the skews, and slack what comes of two of them: expiries are set by one clock and judged by another.
+const (
+	maxSkew = 5 * time.Second
+	slack   = 2*maxSkew + time.Second
+)
+
+func (s setting) config() session.Config {
+	cfg := config(firstSecret)
+	cfg.Staleness, cfg.MaxPerUser = s.staleness, s.limit
+	if s.refuse {
+		cfg.OnLimit = session.OnLimitRefuse
+	}
+	return cfg
 }
 
 // process is one replica, from its start to its death.
@@ -50,7 +78,13 @@ type process struct {
 	faults   int    // what went wrong around it so far
 	repeated int    // refreshes that it counted as repeats and has not sent yet
 	history  uint64 // a hash of the answers that it got, and when
+	skew     time.Duration
+	ear      *ear                // its subscription, or nil
+	knows    map[session.ID]bool // of whose end it has heard
+	stop     context.CancelFunc  // ends its listening
 }
+
+func (p *process) now() time.Time { return time.Now().Add(p.skew) }
 
 // visitor is one sign-in of a user's browser, and the session that came of it.
 type visitor struct {
@@ -61,9 +95,13 @@ type visitor struct {
 	request         *http.Request // with the ticket, once it was handed out
 	expires         time.Time
 	ended           bool // an end that is about it was acknowledged
+	endedAt         time.Time
 	gone            bool // was there once and is not
+	goneAt          time.Time
 	seen            bool // was there once
 	excused         bool // its refresh met a failure that may cost the session
+	undone          bool // a failover lost a write of it
+	unlisted        bool // a failover lost an index entry of it
 }
 
 // ending is an acknowledged back-channel logout.
@@ -71,28 +109,32 @@ type ending struct {
 	user, sid string
 	issued    time.Time
 	at        time.Time
+	mark      string // the name of its write
 }
 
 func (e *ending) about(v *visitor) bool {
 	return (e.user == "" || e.user == v.user) && (e.sid == "" || e.sid == v.sid) && !v.issued.After(e.issued)
 }
 
-func newWorld(t *testing.T, st session.Store, pass func(time.Duration), processes int) *world {
+func newWorld(t *testing.T, st session.Store, set setting) *world {
 	w := &world{
-		t: t, store: st, pass: pass, begun: time.Now(), over: make(chan struct{}), wake: make(chan struct{}, 1),
+		t: t, store: st, set: set, begun: time.Now(), over: make(chan struct{}), wake: make(chan struct{}, 1),
 		families: map[string]*family{}, sent: map[string][]*sending{}, locks: map[session.ID]string{},
 	}
 	w.observer = w.manager(st, session.Deps{Refresh: func(context.Context, *session.Session) (session.Refreshed, error) {
 		return session.Refreshed{}, session.ErrUnsent
 	}})
-	for range processes {
+	w.mu.Lock()
+	for range set.processes {
 		w.start()
 	}
+	w.mu.Unlock()
+	w.settle()
 	return w
 }
 
 func (w *world) manager(st session.Store, d session.Deps) *session.Manager {
-	m, err := session.New(config(firstSecret), st, d)
+	m, err := session.New(w.set.config(), st, d)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -101,13 +143,20 @@ func (w *world) manager(st session.Store, d session.Deps) *session.Manager {
 
 // start starts a process.
 func (w *world) start() *process {
-	p := &process{w: w, name: string(rune('A' + len(w.processes)))}
-	p.m = w.manager(link{p, w.store}, session.Deps{Refresh: p.refresh, Refreshed: func(result string) {
+	p := &process{w: w, name: string(rune('A' + len(w.processes))), knows: map[session.ID]bool{}}
+	if n := len(w.set.skews); n > 0 {
+		p.skew = w.set.skews[len(w.processes)%n]
+	}
+	p.m = w.manager(link{p, w.store}, session.Deps{Refresh: p.refresh, Now: p.now, Refreshed: func(result string) {
 		if result == session.RefreshRepeated {
 			p.repeated++
 		}
 	}})
 	w.processes = append(w.processes, p)
+	ctx, stop := context.WithCancel(context.Background())
+	if p.stop = stop; w.set.staleness > 0 {
+		w.quiet.Go(func() { p.m.Watch(ctx) })
+	}
 	return p
 }
 
@@ -154,14 +203,18 @@ func (w *world) sleep(d time.Duration, first bool) {
 	case <-timer.C:
 	}
 	w.settle()
-	if w.pass != nil {
-		w.pass(time.Since(before))
+	if w.set.pass != nil {
+		w.set.pass(time.Since(before))
 	}
 }
 
 // kill ends a process between two steps. What it sent goes nowhere.
 func (w *world) kill(p *process) {
 	p.dead = true
+	p.stop()
+	if p.ear != nil {
+		p.ear.snap()
+	}
 	for _, m := range w.parked {
 		if m.from == p {
 			w.fault(m)
@@ -175,6 +228,9 @@ func (w *world) kill(p *process) {
 func (w *world) close() {
 	w.mu.Lock()
 	close(w.over)
+	for _, p := range w.processes {
+		p.stop()
+	}
 	for _, o := range w.ops {
 		if o.begun {
 			o.hangUp()
@@ -214,8 +270,10 @@ type op struct {
 	starts *visitor         // the sign-in, for a start
 	end    *ending          // for a back-channel logout
 	before bool             // about had ended for good when it began
+	knew   bool             // and the process had heard of it
 	faults int              // of its process when it began
 	at     time.Time
+	over   time.Time
 	ctx    context.Context
 	hangUp context.CancelFunc
 	begun  bool
@@ -233,7 +291,7 @@ func (w *world) begin(o *op) {
 	ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), opKey{}, o), requestTime)
 	o.ctx, o.hangUp, o.begun, o.at, o.faults = ctx, cancel, true, time.Now(), o.p.faults
 	if o.about != nil {
-		o.before = o.about.ended
+		o.before, o.knew = o.about.ended, o.p.knows[o.about.id]
 	}
 	if o.kind == "use" || o.kind == "uses" {
 		o.held = w.truth(o.about)
@@ -247,7 +305,7 @@ func (w *world) begin(o *op) {
 		if !o.p.dead {
 			ack()
 		}
-		o.done = true
+		o.done, o.over = true, time.Now()
 		select {
 		case w.wake <- struct{}{}:
 		default:
@@ -276,6 +334,9 @@ func (w *world) act(o *op) (ack func()) {
 		if err == nil {
 			s, err = o.p.m.AccessToken(o.ctx, s)
 		}
+		return func() { w.read(o, s, err) }
+	case "look":
+		s, err := o.p.m.Peek(o.about.request.WithContext(o.ctx))
 		return func() { w.read(o, s, err) }
 	case "use":
 		s, err := o.p.m.AccessToken(o.ctx, o.held)
