@@ -10,10 +10,10 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Bounds of the opened sessions that a process keeps. The second one counts sealed bytes; opened, a session takes about three times as much.
+// Bounds of the opened sessions that a process keeps: how many, and how much of the heap they take (weight.go).
 const (
 	maxCopies     = 16384
-	maxCopiesSize = 64 << 20
+	maxCopiesSize = 192 << 20
 )
 
 // opened is one opened session with the record that it was opened from.
@@ -21,6 +21,7 @@ type opened struct {
 	version uint64
 	sealed  []byte
 	session *Session
+	weight  int
 	use     *use
 	epoch   uint64 // in which the store answered this; 0 once something newer was heard of. Guarded by copies.mu
 	old     bool   // a newer version was heard of. Guarded by copies.mu
@@ -65,7 +66,7 @@ type load struct {
 
 func newCopies(count, size int, staleness time.Duration, begun time.Time) (*copies, error) {
 	c := &copies{staleness: staleness, begun: begun, max: size, loads: map[ID]*load{}}
-	lru, err := simplelru.NewLRU(count, func(_ ID, o *opened) { c.size -= len(o.sealed) })
+	lru, err := simplelru.NewLRU(count, func(_ ID, o *opened) { c.size -= o.weight })
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +110,9 @@ func (c *copies) get(id ID, rec Record) *opened {
 
 // put keeps s, which was opened from rec, in place of an earlier copy. A later one that is current stays: a slow read does not take back what a faster one brought.
 func (c *copies) put(id ID, rec Record, s *Session) *opened {
+	o := &opened{version: rec.Version, sealed: rec.Sealed, session: s, weight: weight(s, rec.Sealed), use: new(use)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	o := &opened{version: rec.Version, sealed: rec.Sealed, session: s, use: new(use)}
 	if old, ok := c.lru.Peek(id); ok {
 		o.use = old.use
 		if old.epoch == c.epoch && old.version > o.version {
@@ -120,7 +121,7 @@ func (c *copies) put(id ID, rec Record, s *Session) *opened {
 		c.lru.Remove(id)
 	}
 	c.lru.Add(id, o)
-	c.size += len(o.sealed)
+	c.size += o.weight
 	for c.size > c.max && c.lru.Len() > 1 {
 		c.lru.RemoveOldest()
 	}

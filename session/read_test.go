@@ -283,25 +283,27 @@ func TestTouchSurvivesAnOutage(t *testing.T) {
 
 // Copies are bounded in number and in bytes, and count their bytes right.
 func TestCopiesAreBounded(t *testing.T) {
-	c, err := newCopies(3, 100, 0, time.Now())
+	rec := func(n int) Record { return Record{Version: 1, Sealed: bytes.Repeat([]byte("x"), n)} }
+	of := func(n int) int { return weight(&Session{}, rec(n).Sealed) }
+	c, err := newCopies(3, 1<<20, 0, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := func(n int) Record { return Record{Version: 1, Sealed: bytes.Repeat([]byte("x"), n)} }
 	c.put("a", rec(10), &Session{})
 	c.put("a", rec(20), &Session{})
-	if c.size != 20 {
-		t.Errorf("size after replacing = %d, want 20", c.size)
+	if c.size != of(20) {
+		t.Errorf("size after replacing = %d, want %d", c.size, of(20))
 	}
+	c.max = 3 * of(20)
 	for _, id := range []ID{"b", "c", "d"} {
 		c.put(id, rec(20), &Session{})
 	}
-	if c.lru.Len() != 3 || c.size != 60 {
-		t.Errorf("%d copies of %d bytes, want 3 of 60", c.lru.Len(), c.size)
+	if c.lru.Len() != 3 || c.size != 3*of(20) {
+		t.Errorf("%d copies of %d bytes, want 3 of %d", c.lru.Len(), c.size, 3*of(20))
 	}
-	c.put("e", rec(90), &Session{})
-	if c.lru.Len() != 1 || c.size != 90 {
-		t.Errorf("%d copies of %d bytes, want 1 of 90", c.lru.Len(), c.size)
+	c.put("e", rec(3000), &Session{})
+	if c.lru.Len() != 1 || c.size != of(3000) {
+		t.Errorf("%d copies of %d bytes, want 1 of %d", c.lru.Len(), c.size, of(3000))
 	}
 	c.hear("e", 0)
 	if c.size != 0 {
