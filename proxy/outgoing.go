@@ -26,13 +26,16 @@ type Caller struct {
 	RequestID string
 }
 
-// ours is how many headers outgoing may add.
-const ours = 10
+// ours is how many headers addOurs may add, and usually how many more there are than the client's: seven come, its cookie goes.
+const (
+	ours    = 10
+	usually = 6
+)
 
 // outgoing makes the upstream's headers: what may cross of the client's, and ours.
 func (x *exchange) outgoing() http.Header {
 	in := x.in.Header
-	h := make(http.Header, len(in)+ours)
+	h := make(http.Header, len(in)+usually)
 	for name, values := range in {
 		if !requestRule.refuses(name) {
 			h[name] = values // shared: nobody writes into a value
