@@ -34,7 +34,7 @@ stress: setup ## the long shares of the tests that `make test` has seconds of: S
 	CLOAKROOM_STRESS=$(STRESS) go test -race -count=1 -timeout 2h -v -run '^TestModel' ./session
 	CLOAKROOM_STRESS=$(STRESS) go test -race -count=1 -timeout 2h -v -run '^TestRefreshStress$$' ./e2e
 
-bench: setup ## CPU time and Redis commands per proxied request, beside a bare reverse proxy
+bench: setup ## what a request, a session and a start cost, beside a bare reverse proxy (docs/performance.md)
 	@go run ./e2e/bench
 
 image: ## build the container image cloakroom:dev

@@ -14,30 +14,24 @@ import (
 	"cloakroom/e2e/stack"
 )
 
-type options struct{ pairs, requests, connections int }
-
-// side is one of those that are compared.
-type side struct {
-	name    string
-	pid     int
-	url     string
-	host    string
-	cookie  string
-	samples []float64 // microseconds of CPU per request
-	rate    float64   // requests per second of wall time, of the last run
+type options struct {
+	pairs, requests, connections, sessions, routes int
+	against                                        string // another build of cloakroom; empty: none
 }
 
-// bench is a running comparison.
+// bench is what all measurements share: the programs, the upstream, and one installation without replicas.
 type bench struct {
 	options
 	dir       string
 	self      string
+	program   string // cloakroom
+	upstream  string // http://host:port
 	stack     *stack.Stack
 	processes []*stack.Process
-	sides     []*side // Cloakroom first
+	stores    []*stack.Redis
 }
 
-// start builds and starts everything and signs in.
+// start builds and starts everything but what is measured.
 func start(ctx context.Context, o options) (b *bench, err error) {
 	b = &bench{options: o}
 	defer func() {
@@ -51,60 +45,52 @@ func start(ctx context.Context, o options) (b *bench, err error) {
 	if b.self, err = os.Executable(); err != nil {
 		return b, err
 	}
-	program, err := stack.Build(ctx, b.dir, "./cmd/cloakroom", false)
+	if b.program, err = stack.Build(ctx, b.dir, "./cmd/cloakroom", false); err != nil {
+		return b, err
+	}
+	_, address, err := b.launch(ctx, "upstream", b.self, "upstream")
 	if err != nil {
 		return b, err
 	}
-	barePath, err := stack.Build(ctx, b.dir, "./e2e/bench/bare", false)
-	if err != nil {
-		return b, err
-	}
-	_, upstreamAddress, err := b.launch(ctx, "upstream", b.self, "upstream")
-	if err != nil {
-		return b, err
-	}
-	if err := b.startCloakroom(ctx, program, upstreamAddress); err != nil {
-		return b, err
-	}
-	for name, args := range map[string][]string{"bare": nil, "bare with BufferPool": {"-pool"}} {
-		p, address, err := b.launch(ctx, name, barePath, append(args, "-upstream", "http://"+upstreamAddress)...)
-		if err != nil {
-			return b, err
-		}
-		b.sides = append(b.sides, &side{name: name, pid: p.Pid(), url: "http://" + address + "/api/orders", host: address})
-	}
-	return b, nil
+	b.upstream = "http://" + address
+	b.stack, err = stack.Start(ctx, stack.Options{Program: b.program, Dir: b.dir, Configure: func(c *stack.Config) {
+		c.Upstream, c.LogLevel = b.upstream, "info"
+	}, TTL: map[string]int{"AccessToken": 3600}})
+	return b, err
 }
 
-// startCloakroom starts one replica with its log on, into a file, and signs a user in.
-func (b *bench) startCloakroom(ctx context.Context, program, upstreamAddress string) error {
-	s, err := stack.Start(ctx, stack.Options{Program: program, Dir: b.dir, Configure: func(c *stack.Config) {
-		c.Upstream, c.LogLevel = "http://"+upstreamAddress, "info"
-	}, TTL: map[string]int{"AccessToken": 3600}})
+// replica starts one with its log on, into a file; configure may change what the usual configuration says.
+func (b *bench) replica(ctx context.Context, name string, configure func(*stack.Config)) (*stack.Replica, error) {
+	usual := b.stack.Config
+	defer func() { b.stack.Config = usual }()
+	if configure != nil {
+		configure(&b.stack.Config)
+	}
+	r, err := b.stack.StartLoggingReplica(ctx, filepath.Join(b.dir, name+".log"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.stack = s
-	r, err := s.StartLoggingReplica(ctx, filepath.Join(b.dir, "cloakroom.log"))
-	if err != nil {
-		return err
-	}
-	if err := s.Ready(ctx); err != nil {
-		return err
-	}
-	browser := browse.New(s.PublicURL, nil)
+	return r, b.stack.Ready(ctx)
+}
+
+// signIn signs a user in at a replica and returns the cookie.
+func (b *bench) signIn(ctx context.Context, r *stack.Replica) (cookie string, err error) {
+	b.stack.Switch.Use(r.Address)
+	browser := browse.New(b.stack.PublicURL, nil)
 	defer browser.Close()
 	if _, err := browser.SignIn(ctx, "alice", "/public/x"); err != nil {
-		return fmt.Errorf("sign in: %w", err)
+		return "", fmt.Errorf("sign in: %w", err)
 	}
 	if browser.Ticket() == "" {
-		return errors.New("sign in: no ticket")
+		return "", errors.New("sign in: no ticket")
 	}
-	b.sides = []*side{{
-		name: "cloakroom", pid: r.Pid(), url: "http://" + r.Address + "/api/orders", host: strings.TrimPrefix(s.PublicURL, "http://"),
-		cookie: browse.SessionCookie + "=" + browser.Ticket(),
-	}}
-	return nil
+	return browse.SessionCookie + "=" + browser.Ticket(), nil
+}
+
+// side is a replica as one of those that are compared.
+func (b *bench) side(name string, r *stack.Replica, cookie string) *side {
+	return &side{name: name, pid: r.Pid(), url: "http://" + r.Address + "/api/orders",
+		host: strings.TrimPrefix(b.stack.PublicURL, "http://"), cookie: cookie}
 }
 
 // launch starts a program that prints the address it listens on.
@@ -139,6 +125,9 @@ func (b *bench) close() error {
 	var errs []error
 	if b.stack != nil {
 		errs = append(errs, b.stack.Close())
+	}
+	for _, s := range b.stores { // after the replicas, which say goodbye to them
+		errs = append(errs, s.Close())
 	}
 	for _, p := range b.processes {
 		errs = append(errs, p.Kill())

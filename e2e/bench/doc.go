@@ -1,13 +1,18 @@
-// Command bench measures, in one run, the CPU time (user and system) that a signed-in proxied request costs Cloakroom's process
-// beside the same request through a bare httputil.ReverseProxy with the same upstream: 64 keep-alive connections,
-// a small JSON answer, the log switched on and written to a file. It also counts Redis commands per request.
+// Command bench measures what Cloakroom costs (docs/performance.md). Its parts:
 //
-// The bare proxy comes in two: as it is, and with a BufferPool, which is the harder one to be measured beside.
+//	bare      the CPU time (user and system) that a signed-in proxied request costs Cloakroom's process, beside the same request through a
+//	          bare httputil.ReverseProxy with the same upstream, and Redis commands per request. The bare proxy comes in two: as it is, and
+//	          with a BufferPool, which is the harder one to be measured beside
+//	sessions  the same with a thousand sessions in Redis and with many
+//	routes    the same with one route and with a thousand
+//	memory    the heap that a copied session takes, beside what is counted of it
+//	start     the time from the start of the process to its first answers
 //
-// They take turns, so that what else the machine does hits all; a round's ratio is one sample, the median of
+// Requests come over 64 keep-alive connections, the answer is a small JSON document, the log is switched on and written to a file.
+// Sides that are compared take turns, so that what else the machine does hits all; a round's ratio is one sample, the median of
 // all rounds is the result, and the spread says what it is worth.
 //
-//	go run ./e2e/bench [-pairs 12] [-requests 20000] [-connections 64]
+//	go run ./e2e/bench [-only bare,start] [-pairs 12] [-requests 20000] [-sessions 1000000] [-against path/to/another/cloakroom]
 //
 // Load generator and upstream are this same program in processes of their own, chosen by the first argument.
 package main
