@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -101,6 +102,40 @@ func TestSignOutRevokesAtTheProvider(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// RPL-08: where the session ends without its browser, at the provider, its refresh token is revoked all the same, once, although both replicas have it open.
+func TestALogoutAtTheProviderRevokesOnce(t *testing.T) {
+	s := onUsual(t)
+	b := s.signedIn("afar")
+	granted, err := s.Provider.Asked(s.ctx, "/token", "authorization_code")
+	s.check(err)
+	refresh := granted[len(granted)-1].GivenRefresh
+	s.get(s.at(b, 0), "/api/json", 200)
+	s.get(s.at(b, 1), "/api/json", 200)
+	told, err := s.Provider.Logout(s.ctx, "afar")
+	s.check(err)
+	if len(told) != 1 || told[0].Said != "ok" {
+		t.Fatalf("told %v", told)
+	}
+	times := func() (n int) {
+		asked, err := s.Provider.Asked(s.ctx, "/token/revocation", "")
+		s.check(err)
+		for _, a := range asked {
+			if a.Token == refresh && a.Status == 200 {
+				n++
+			}
+		}
+		return n
+	}
+	s.eventually("the refresh token is revoked", func() bool { return times() > 0 })
+	for n := range s.Replicas { // each has done with it when it has done with what came later
+		late := s.signedIn(fmt.Sprint("later-", n))
+		s.fetch(s.at(late, n), "POST", "/bff/logout", 200)
+	}
+	if n := times(); n != 1 {
+		t.Errorf("revoked %d times, want once", n)
+	}
 }
 
 // RPL-01: a link or an image cannot sign out; the page with the button can, and goes on to the provider and back. RPL-05.

@@ -65,8 +65,8 @@ func TestAnEndThatIsHeardSaysWhyAndBringsTheTokens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			watching(t, 2*time.Second, func(t *testing.T, p *pair) {
-				s, r := p.start(time.Hour)
-				s = p.read(t, r)
+				_, r := p.start(time.Hour)
+				s := p.read(t, r)
 				tt.end(t, p, s)
 				synctest.Wait()
 				p.mu.Lock()
