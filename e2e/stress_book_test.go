@@ -81,12 +81,13 @@ type book struct {
 	sends    []*send
 	traps    map[string]*trap
 	stops    map[string]span // when a replica was stopped last
+	dead     map[string]bool // replicas that were killed
 }
 
 func newBook() *book {
 	return &book{
 		families: map[string]*family{}, tokens: map[string]*family{}, bearers: map[string]*send{},
-		traps: map[string]*trap{}, stops: map[string]span{},
+		traps: map[string]*trap{}, stops: map[string]span{}, dead: map[string]bool{},
 	}
 }
 
@@ -126,6 +127,9 @@ func (b *book) arrive(by, token string) *send {
 		return nil
 	}
 	s := &send{family: f, n: len(f.sends) + 1, token: token, by: by, at: time.Now()}
+	if b.dead[by] { // what it sent last was still on its way
+		s.struck = killed
+	}
 	// A replica that was stopped just before it sent does so when it goes on, if it is not faster to see that it is late.
 	if stop := b.stops[by]; s.at.Before(stop.to.Add(patience)) {
 		s.afterStop = slices.ContainsFunc(f.sends, func(o *send) bool {
@@ -223,12 +227,13 @@ func (b *book) stop(by string, s span) {
 	b.stops[by] = s
 }
 
-// strike notes what befell a replica from a time on, with all its refreshes that are open.
+// strike notes what befell a replica from a time on, with all its refreshes that are open, or were a moment ago: it had no time to log what it thought of them.
 func (b *book) strike(by, what string, from time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.dead[by] = what == killed
 	for _, s := range b.sends {
-		if s.by == by && !s.over && s.struck == "" && (s.gone.IsZero() || s.gone.After(from)) {
+		if s.by == by && !s.over && s.struck == "" && (s.gone.IsZero() || s.gone.After(from.Add(-time.Second))) {
 			s.struck = what
 		}
 	}

@@ -13,6 +13,7 @@ import (
 type logs struct {
 	ends   map[string][]string // why sessions ended, by the beginning of their ID
 	lapses map[string][]lapse  // when a replica itself says that it lost an answer, likewise
+	events map[string][]string // all that was logged about a session by name, likewise
 	wrong  []string            // crashes and races
 }
 
@@ -20,6 +21,10 @@ type logs struct {
 type lapse struct {
 	by string
 	at time.Time
+}
+
+func newLogs() *logs {
+	return &logs{ends: map[string][]string{}, lapses: map[string][]lapse{}, events: map[string][]string{}}
 }
 
 // read adds the log of one process.
@@ -49,6 +54,7 @@ func (g *logs) event(by string, line []byte) {
 	if json.Unmarshal(line, &r) != nil {
 		return // a killed process' last line
 	}
+	g.events[r.Session] = append(g.events[r.Session], by+": "+string(line))
 	switch r.Event {
 	case "session_ended", "refresh_token_reuse", "refresh_failed":
 		g.ends[r.Session] = append(g.ends[r.Session], r.Reason)

@@ -167,7 +167,7 @@ func healAll(ctx context.Context, p *people, since time.Time) {
 // conclude collects what is known, prints it, and demands the verdict.
 func conclude(ctx context.Context, t *testing.T, p *people, title string) {
 	t.Helper()
-	v := &verdict{book: p.fleet.front.book, people: p, logs: &logs{ends: map[string][]string{}, lapses: map[string][]lapse{}}}
+	v := &verdict{book: p.fleet.front.book, people: p, logs: newLogs()}
 	for _, kind := range []string{"authorization_code", "refresh_token"} {
 		asked, err := p.fleet.stack.Provider.Asked(ctx, "/token", kind)
 		if err != nil {

@@ -142,6 +142,21 @@ func (v *verdict) judgeOutages(l *life) {
 	}
 }
 
+// story is what is known of a session, for who has to find out why the verdict is bad.
+func (v *verdict) story(l *life) string {
+	var text strings.Builder
+	if f := v.book.families[l.sub]; f != nil {
+		for _, s := range f.sends {
+			fmt.Fprintf(&text, "\n    %s refresh %d, token %s, %s: %q, provider asked %t, refused %t, replica gone %t",
+				s.at.UTC().Format("15:04:05.000"), s.n, s.token, s.by, s.why(), s.asked, s.refused, !s.gone.IsZero())
+		}
+	}
+	for _, line := range v.logs.events[l.id()] {
+		text.WriteString("\n    " + line)
+	}
+	return text.String()
+}
+
 // fatal are the refreshes that may have cost a family its session.
 func fatal(f *family) (all []*send) {
 	if f == nil || len(f.sends) == 0 {
@@ -173,7 +188,7 @@ func (v *verdict) judgeLife(l *life) {
 	}
 	all := fatal(v.book.families[l.sub])
 	if len(all) == 0 {
-		v.note("%s is lost (%q) although nothing befell its refreshes", l.sub, reason)
+		v.note("%s is lost (%q) although nothing befell its refreshes%s", l.sub, reason, v.story(l))
 		return
 	}
 	var why, may []string
@@ -186,7 +201,7 @@ func (v *verdict) judgeLife(l *life) {
 	case reason == "" && v.people.fleet.struck[killed] > 0:
 		reason = "not logged: who ended it was killed"
 	case !slices.Contains(may, reason):
-		v.note("%s ended with reason %q after %s", l.sub, reason, v.lost[l.sub])
+		v.note("%s ended with reason %q after %s%s", l.sub, reason, v.lost[l.sub], v.story(l))
 	}
 	v.reasons[l.sub] = reason
 }
