@@ -21,15 +21,16 @@ import (
 
 // given is what the stories are told, see chromium.mjs.
 type given struct {
-	Chromium string `json:"chromium"`
-	App      string `json:"app"`      // the built app behind the binary
-	Provider string `json:"provider"` // its provider
-	Evil     string `json:"evil"`     // a page of another site
-	Dev      string `json:"dev"`      // the app behind the binary, served by Vite
-	Greeting string `json:"greeting"` // a source file of it
-	Demo     string `json:"demo"`
-	Notebook string `json:"notebook"`
-	Pictures string `json:"pictures"`
+	Chromium string   `json:"chromium"`
+	App      string   `json:"app"`      // the built app behind the binary
+	Replicas []string `json:"replicas"` // of the binary
+	Provider string   `json:"provider"` // its provider
+	Evil     string   `json:"evil"`     // a page of another site
+	Dev      string   `json:"dev"`      // the app behind the binary, served by Vite
+	Greeting string   `json:"greeting"` // a source file of it
+	Demo     string   `json:"demo"`
+	Notebook string   `json:"notebook"`
+	Pictures string   `json:"pictures"`
 }
 
 // What a browser is sent, shows and stores holds no credential (BBA-6.1-03, CK-06).
@@ -51,12 +52,17 @@ func TestInARealBrowser(t *testing.T) {
 
 	dist := filepath.Join(dir, "dist")
 	vite(t, ctx, "build", source(t), "--outDir", dist)
-	app := start(t, ctx, program, corpus, func(c *stack.Config) { c.SPADir = dist })
+	app := start(t, ctx, program, corpus, 2, func(c *stack.Config) {
+		c.SPADir, c.Provider = dist, "    timeout: 5s\n    frontchannel_logout: true"
+	})
 	g.App, g.Provider, g.Evil = app.PublicURL, app.Provider.Issuer, app.Upstream.URL
+	for _, r := range app.Replicas {
+		g.Replicas = append(g.Replicas, r.Address)
+	}
 
 	copied := copySource(t)
 	g.Greeting = filepath.Join(copied, "src", "greeting.jsx")
-	dev := start(t, ctx, program, corpus, func(c *stack.Config) { c.DevServer = serveVite(t, ctx, copied) })
+	dev := start(t, ctx, program, corpus, 1, func(c *stack.Config) { c.DevServer = serveVite(t, ctx, copied) })
 	g.Dev = dev.PublicURL
 
 	g.Demo = startDemo(t, ctx, corpus)
@@ -102,10 +108,10 @@ func run(t *testing.T, ctx context.Context, g given) {
 	}
 }
 
-// start starts one replica with its parts.
-func start(t *testing.T, ctx context.Context, program string, corpus *tokscan.Corpus, configure func(*stack.Config)) *stack.Stack {
+// start starts replicas with their parts.
+func start(t *testing.T, ctx context.Context, program string, corpus *tokscan.Corpus, replicas int, configure func(*stack.Config)) *stack.Stack {
 	t.Helper()
-	s, err := stack.Start(ctx, stack.Options{Program: program, Dir: t.TempDir(), Replicas: 1, Corpus: corpus, Configure: configure})
+	s, err := stack.Start(ctx, stack.Options{Program: program, Dir: t.TempDir(), Replicas: replicas, Corpus: corpus, Configure: configure})
 	if err != nil {
 		t.Fatal(err)
 	}

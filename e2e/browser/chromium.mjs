@@ -6,10 +6,11 @@ import { chromium } from 'playwright-core';
 // The Go test that starts these stories says where everything is.
 export const given = JSON.parse(process.env.CLOAKROOM_BROWSER);
 
-const launched = await chromium.launch({
+const settings = {
   executablePath: given.chromium,
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+};
+const launched = await chromium.launch(settings);
 
 // bounded goes with every story.
 export const bounded = { timeout: 60_000 };
@@ -18,9 +19,17 @@ export const quit = () => launched.close();
 
 const write = (entry) => fs.appendFileSync(given.notebook, `${JSON.stringify(entry)}\n`);
 
-// open returns a fresh browser profile on origin. Everything that origin answers goes into the notebook.
-export async function open(origin, options = {}) {
-  const context = await launched.newContext(options);
+// lasting is a profile of its own that sends third-party cookies, which private windows, as the others are, do not.
+async function lasting(options) {
+  const profile = fs.mkdtempSync(path.join(path.dirname(given.notebook), 'profile-')); // goes with the Go test's folder
+  fs.mkdirSync(path.join(profile, 'Default'));
+  fs.writeFileSync(path.join(profile, 'Default', 'Preferences'), JSON.stringify({ profile: { cookie_controls_mode: 0 } }));
+  return chromium.launchPersistentContext(profile, { ...settings, ...options });
+}
+
+// open returns a fresh browser profile on origin. Everything that origin answers goes into the notebook. It blocks third-party cookies, unless they are asked for.
+export async function open(origin, { thirdPartyCookies, ...options } = {}) {
+  const context = await (thirdPartyCookies ? lasting(options) : launched.newContext(options));
   context.setDefaultTimeout(15_000);
   const pending = new Set();
   const note = async (response) => {

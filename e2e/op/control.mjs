@@ -2,6 +2,7 @@
 //
 //   GET  /control/requests[?grant_type=…&path=…]  what was asked
 //   GET  /control/secrets                         every credential seen or issued
+//   GET  /control/sids?sub=…                      the user's sessions here, as the clients know them
 //   POST /control/faults {…}                      adds a fault (faults.mjs), answers its id
 //   GET  /control/faults/{id}/arrived             answers when a request is held by it
 //   POST /control/faults/{id}/release             lets the held requests go on
@@ -16,6 +17,8 @@ export function createControl(op) {
   const routes = {
     'GET requests': (url) => op.journal.requests.filter((r) => [...url.searchParams].every(([k, v]) => r[k] === v)),
     'GET secrets': () => op.journal.secrets(),
+    'GET sids': (url) => op.store.sessions().filter((s) => s.accountId === url.searchParams.get('sub'))
+      .flatMap(({ authorizations }) => Object.values(authorizations ?? {}).map(({ sid }) => sid)),
     'GET reuses': () => ({ count: op.journal.reuses() }),
     'POST faults': (url, body) => ({ id: op.faults.add(body).id }),
     'DELETE faults': () => op.faults.clear(),
