@@ -3,7 +3,9 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -262,6 +264,30 @@ func TestPublicNames(t *testing.T) {
 	for _, h := range no {
 		if public(h) {
 			t.Errorf("%q is not public", h)
+		}
+	}
+}
+
+func TestTheUpstreamsHeadersStandBesideTheChains(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Vary"], w.Header()["X-Custom"] = []string{"Accept", "Accept-Language"}, []string{"a", "b"}
+		w.Header().Set("Content-Type", "application/json")
+	})
+	c := conf("/")
+	c.Upstream = up
+	rt := compile(t, c).routes[0]
+	chain := []string{"Origin"}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Vary"], w.Header()["X-Ours"] = chain, []string{"1"}
+		rt.Forward(w, r, Caller{Proto: "https", Host: "app.example.com"})
+	}))
+	t.Cleanup(front.Close)
+	for range 2 { // the chain's values are shared by all answers: they must not grow
+		res, _ := get(t, front.URL+"/x")
+		for name, want := range map[string][]string{"Vary": {"Origin", "Accept", "Accept-Language"}, "X-Custom": {"a", "b"}, "X-Ours": {"1"}, "Content-Type": {"application/json"}} {
+			if !slices.Equal(res.Header[name], want) {
+				t.Errorf("%s: got %q, want %q", name, res.Header[name], want)
+			}
 		}
 	}
 }
