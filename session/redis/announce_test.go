@@ -2,6 +2,7 @@ package redis
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -95,5 +96,47 @@ func TestNotes(t *testing.T) {
 		if e, err := parseAnnouncement(payload); !errors.Is(err, errNonsense) {
 			t.Errorf("%q: %+v, %v, want an error", payload, e, err)
 		}
+	}
+}
+
+// An end is heard whatever was heard of that session just before: only the second message of an end that has been heard already says nothing new. A version without reasons
+// announces an end by that message alone, also right behind a write.
+func TestAnEndBehindAWriteIsHeard(t *testing.T) { // law 2
+	for name, c := range map[string]struct {
+		said []string
+		want []session.Event
+	}{
+		"a write, and an end without a reason":                 {[]string{"s 5", "s 0"}, []session.Event{{ID: "s", Version: 5}, {ID: "s"}}},
+		"a keepalive, and an end without a reason":             {[]string{"?prolonged s", "s 0"}, []session.Event{{ID: "s", Prolonged: true}, {ID: "s"}}},
+		"a write, and an end whose mark had no reason":         {[]string{"s 5", "?ended s ", "s 0"}, []session.Event{{ID: "s", Version: 5}, {ID: "s"}}},
+		"an end with its reason":                               {[]string{"?ended s limit", "s 0"}, []session.Event{{ID: "s", Reason: "limit"}}},
+		"an end with its reason behind another's without one":  {[]string{"r 0", "?ended s limit", "s 0"}, []session.Event{{ID: "r"}, {ID: "s", Reason: "limit"}}},
+		"an end, and something of another session in between":  {[]string{"?ended s limit", "r 2", "s 0"}, []session.Event{{ID: "s", Reason: "limit"}, {ID: "r", Version: 2}, {ID: "s"}}},
+		"an end of another session behind one with its reason": {[]string{"?ended s limit", "s 0", "r 0"}, []session.Event{{ID: "s", Reason: "limit"}, {ID: "r"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := storetest.StartRedis(t)
+			s, client := storeOn(t, server), clientOf(t, server)
+			l, err := s.Listen(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			for _, payload := range append(c.said, "last 1") {
+				if err := client.Publish(t.Context(), s.channel(), payload).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var heard []session.Event
+			for e := (session.Event{}); e.ID != "last"; {
+				if e, err = l.Receive(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				heard = append(heard, e)
+			}
+			if want := append(c.want, session.Event{ID: "last", Version: 1}); !slices.Equal(heard, want) {
+				t.Errorf("heard %+v, want %+v", heard, want)
+			}
+		})
 	}
 }

@@ -165,7 +165,7 @@ func (l *listener) hear(e *ear) (err error) {
 			err = errNonsense
 		}
 	}()
-	var last session.Event
+	var over session.ID // of the end that was heard last, if nothing came after it
 	for {
 		said, err := e.pubsub.Receive(context.Background()) // close ends it
 		if err != nil {
@@ -175,10 +175,12 @@ func (l *listener) hear(e *ear) (err error) {
 		if err != nil {
 			return err
 		}
-		if event == (session.Event{}) || event == (session.Event{ID: last.ID}) {
+		if event == (session.Event{}) || event == (session.Event{ID: over}) {
 			continue // it means nothing, or is an end that was heard just before, with its reason
 		}
-		last = event
+		if over = ""; event.Version == 0 && !event.Prolonged {
+			over = event.ID // none, of a pong
+		}
 		select {
 		case l.events <- event:
 		case <-l.stop.Done():
