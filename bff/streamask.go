@@ -3,6 +3,7 @@ package bff
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"cloakroom/session"
@@ -74,7 +75,31 @@ func (r *streams) askFor(ctx context.Context, g *group) {
 				g.news()
 			}
 		}
+	default:
+		r.askLater(g)
 	}
+}
+
+// askLater has the store asked again that had no answer: what its session's streams have missed nobody will say again. Right after an outage the first
+// questions get none, because a server that was down is still left alone when announcements are heard already.
+func (r *streams) askLater(g *group) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || r.groups[g.sess.ID()] != g {
+		return
+	}
+	pause := askPause/2 + rand.N(askPause/2) // not all at once
+	if g.later != nil {
+		g.later.Reset(pause)
+		return
+	}
+	g.later = time.AfterFunc(pause, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.groups[g.sess.ID()] == g {
+			r.enqueue(g)
+		}
+	})
 }
 
 // why asks why a session is over.

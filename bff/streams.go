@@ -18,6 +18,7 @@ const (
 	maxStreams           = 16384
 	answerGrace          = time.Second            // an ordinary answer may run on for so long after its session's end
 	askTime              = 2 * time.Second        // of one question to the store
+	askPause             = time.Second            // until a question is asked again that had no answer
 	askGrace             = 500 * time.Millisecond // how long a session's streams outlive its known end, while the store is asked
 	askers               = 16
 	clockSlack           = time.Second // how far the store's clock may be off for an expiry to be known as one
@@ -35,7 +36,7 @@ const ownEvents proxy.Kind = "events"
 //
 // An end is heard (gone), or seen: the store is asked when a stream opens, since the end may have come between its session's check and
 // its entry here; when a session's known expiry has come, because requests may have moved it; and when announcements are heard again.
-// While the store does not answer, streams go on to the known expiry. Where an end was seen and not heard, the store is asked why, too.
+// While the store does not answer, it is asked again, and streams go on to the known expiry. Where an end was seen and not heard, the store is asked why, too.
 type streams struct {
 	now     func() time.Time
 	idle    time.Duration // the longest that a session lives without use
@@ -62,9 +63,10 @@ type group struct {
 	bounded int // members that count for the limit
 	until   time.Time
 	timer   *time.Timer
-	due     bool // the known expiry has come, and the store is being asked whether it still holds
-	gone    bool // the session is over, and the store is being asked why
-	missed  bool // what was announced of it may not have been heard
+	later   *time.Timer // asks again after a question without an answer; nil at first
+	due     bool        // the known expiry has come, and the store is being asked whether it still holds
+	gone    bool        // the session is over, and the store is being asked why
+	missed  bool        // what was announced of it may not have been heard
 	queued  bool
 }
 
@@ -166,6 +168,9 @@ func (r *streams) remove(g *group, st *stream, by string) (why string) {
 // forget takes a group out. What is left in it is being ended.
 func (r *streams) forget(g *group) {
 	g.timer.Stop()
+	if g.later != nil {
+		g.later.Stop()
+	}
 	if r.groups[g.sess.ID()] == g {
 		delete(r.groups, g.sess.ID())
 	}

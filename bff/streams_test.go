@@ -159,6 +159,41 @@ func TestWhatEndedUnheardIsFoundWhenAnnouncementsAreHeardAgain(t *testing.T) {
 	})
 }
 
+// Right after an outage the store may have no answer yet: the breaker still leaves it alone when announcements are heard again. The question is asked again then, or what ended unheard
+// would go on to its known expiry. The same holds for the question that a stream's opening asks.
+func TestAQuestionWithoutAnAnswerIsAskedAgain(t *testing.T) { // law 2
+	for name, late := range map[string]func(t *testing.T, r *registry) *opened{
+		"when announcements are heard again": func(t *testing.T, r *registry) *opened {
+			o := r.opens(t, proxy.Socket)
+			synctest.Wait()
+			r.says(func() (time.Duration, error) { return 0, errOutage })
+			r.resubscribed()
+			return o
+		},
+		"when a stream opens": func(t *testing.T, r *registry) *opened {
+			r.says(func() (time.Duration, error) { return 0, errOutage })
+			return r.opens(t, proxy.Events)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRegistry(t)
+				o := late(t, r)
+				time.Sleep(5 * time.Second) // of the fake clock
+				if o.why() != "" {
+					t.Fatalf("ended as %s although nobody knew", o.why())
+				}
+				r.says(func() (time.Duration, error) { return 0, session.ErrNone })
+				r.marked(func(context.Context) (string, error) { return "backchannel", nil })
+				<-o.over
+				if o.why() != "backchannel" || o.after > 6*time.Second {
+					t.Errorf("ended as %s after %s, want backchannel within a second of the store's return", o.why(), o.after)
+				}
+			})
+		})
+	}
+}
+
 // The end may come between the check of a request's session and the stream's entry here.
 func TestAStreamThatOpensTooLateIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
