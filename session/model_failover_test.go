@@ -255,6 +255,9 @@ func (w *world) lasting() {
 				w.broken("law 2: the acknowledged end of %s is undone by a failover", v.name)
 			}
 			v.ended = false
+			for _, o := range w.ops {
+				o.before = o.before && o.about != v
+			}
 		}
 	}
 }

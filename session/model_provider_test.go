@@ -22,6 +22,7 @@ type sending struct {
 	deadline time.Time // of its attempt
 	faults   int       // of its process, when it was sent
 	back     bool      // its answer was heard
+	answered bool      // the same, whatever a failover has undone since
 	unsent   bool      // and it was that the token is not spent
 	write    int       // the number of the write that recorded its attempt
 	lost     bool      // which a failover has undone
@@ -38,7 +39,7 @@ func (p *process) refresh(ctx context.Context, s *session.Session) (r session.Re
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
 	if !p.dead && (err == nil || errors.Is(err, session.ErrUnsent) || errors.Is(err, session.ErrInvalidGrant)) {
-		sent.back, sent.unsent = true, errors.Is(err, session.ErrUnsent)
+		sent.back, sent.answered, sent.unsent = true, true, errors.Is(err, session.ErrUnsent)
 	}
 	return r, err
 }
@@ -79,8 +80,10 @@ func (w *world) sends(p *process, s *session.Session) *sending {
 	}
 	token := s.Tokens.Refresh
 	v := w.visitorOf(nil, s.ID())
-	if cur := w.truth(v); cur != nil && !p.dead && !v.undone {
+	if cur := w.truth(v); cur != nil && !p.dead {
 		switch {
+		case v.undone: // a failover may have taken it from the record between its writing and now
+			sent.lost = s.Attempt == nil || cur.Attempt == nil || cur.Attempt.ID != s.Attempt.ID
 		case s.Attempt == nil || cur.Attempt == nil || cur.Attempt.ID != s.Attempt.ID:
 			w.broken("law 3: %s sends %s without its attempt on record", p.name, token)
 		case cur.Tokens.Refresh != token:
@@ -99,7 +102,7 @@ func (w *world) sends(p *process, s *session.Session) *sending {
 		if earlier.back && !earlier.by.dead && earlier.faults == earlier.by.faults {
 			w.broken("law 3: %s sends %s again after a known answer", p.name, token)
 		}
-		if now.Before(earlier.deadline) {
+		if now.Before(earlier.deadline) && !earlier.answered {
 			w.broken("law 3: %s sends %s again while it may be under way", p.name, token)
 		}
 	}

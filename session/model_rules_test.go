@@ -52,7 +52,7 @@ func (w *world) acknowledged(o *op, err error) {
 	o.end.at = time.Now()
 	w.ends = append(w.ends, o.end)
 	for _, v := range w.visitors {
-		if o.end.about(v) && v.begun(w) {
+		if o.end.about(v) && v.begun(w) && !v.unlisted { // what a failover took from its index no logout finds
 			v.end()
 		}
 	}
@@ -90,7 +90,7 @@ func (w *world) started(o *op, answer *httptest.ResponseRecorder, err error) {
 		refused = refused || e.about(v) && o.at.Sub(e.at) < markTime
 	}
 	switch {
-	case err == nil && refused: // perhaps its answer came late: then there is no session any more
+	case err == nil && refused && !v.unlisted: // perhaps its answer came late: then there is no session any more
 		v.end()
 	case errors.Is(err, session.ErrEnded) && !w.meant(v):
 		w.broken("the honest sign-in of %s was refused", v.name)

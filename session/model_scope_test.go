@@ -188,6 +188,9 @@ func (w *world) heal() {
 		}
 	}
 	w.start()
+	if f := w.set.fickle; f != nil {
+		f.behind, f.copied = false, len(f.writes)
+	}
 	w.mu.Unlock()
 	w.rest(time.Minute)
 	users := map[string]bool{}
@@ -230,7 +233,7 @@ func (w *world) relive(user string, p *process) {
 		w.rest(time.Second)
 	}
 	for _, v := range w.visitors {
-		if v.user == user && v.id != "" {
+		if v.user == user && v.id != "" && !v.unlisted {
 			if _, err := w.store.Read(w.t.Context(), v.id); err == nil {
 				w.broken("the logout of %s did not find %s", user, v.name)
 			}

@@ -141,8 +141,8 @@ func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough fu
 		return m.withoutRefresh(ctx, cur)
 	}
 	before := m.unmade.counted(cur.Attempt)
-	if err := m.stillOurs(ctx, l, before); err != nil {
-		return nil, err
+	if err := m.stillOurs(settled(ctx), l, before); err != nil {
+		return nil, fmt.Errorf("keep refresh lock: %w", err)
 	}
 	v, repeats := judge(before)
 	switch {
@@ -160,17 +160,19 @@ func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough fu
 	return next, err
 }
 
-// stillOurs reports an error where an attempt is on record and the lock, asked for after that was read, is not ours any more: we were stopped, and the
-// attempt is that of the next one, under way. If it is ours, the attempt's call is over; and who records another from now on changes the version that we read.
-func (m *Manager) stillOurs(ctx context.Context, l *lease, before *Attempt) error {
-	if before == nil {
+// stillOurs reports an error where an attempt is on record and the lock, asked for after that was read or written, is not ours any more: we were stopped, or the store forgot
+// the lock in a failover. Then the attempt on record may be that of another, under way. If the lock is ours, an earlier attempt's call is over, and nobody begins another.
+func (m *Manager) stillOurs(ctx context.Context, l *lease, recorded *Attempt) error {
+	if recorded == nil {
 		return nil
 	}
-	held, err := m.lock(ctx, l)
-	if err == nil && !held {
-		err = errChanged
-	}
-	return err
+	return m.again(ctx, m.now().Add(m.deps.RefreshTimeout/4), func(ctx context.Context) error {
+		held, err := m.lock(ctx, l)
+		if err == nil && !held {
+			return ErrConflict
+		}
+		return err
+	})
 }
 
 // attempt records that the refresh token of s is about to be sent, sends it, and writes down what came of it. before is the attempt that counts on record.
@@ -181,15 +183,26 @@ func (m *Manager) attempt(ctx, writing context.Context, l *lease, s *Session, be
 	if err != nil {
 		return nil, fmt.Errorf("record attempt: %w", err)
 	}
-	if repeats > 0 {
-		m.log.Warn("refresh token is sent again after a lost answer", "event", "refresh_repeated", "session", s.id.Short())
-		m.deps.Refreshed(RefreshRepeated)
-	}
-	r, err := m.send(ctx, recorded, l)
+	r, err := m.sendIfOurs(ctx, recorded, l)
 	if _, err2 := m.lock(ctx, l); err2 != nil { // a full lease for the writing; without it, the compare-and-set still decides
 		m.log.Debug("refresh lock not renewed", "session", l.id.Short(), "error", err2)
 	}
 	return m.learn(writing, l, recorded, before, r, err)
+}
+
+// sendIfOurs sends if the lock is ours and what we recorded is on record, in this order: so nobody else had the lock in between, did something with it, and let it go.
+func (m *Manager) sendIfOurs(ctx context.Context, s *Session, l *lease) (Refreshed, error) {
+	if err := m.stillOurs(settled(ctx), l, s.Attempt); err != nil {
+		return Refreshed{}, fmt.Errorf("%w: refresh lock is lost: %w", ErrUnsent, err)
+	}
+	cur, err := m.reread(s)
+	if err == nil && cur.version != s.version {
+		err = ErrConflict
+	}
+	if err != nil {
+		return Refreshed{}, fmt.Errorf("%w: attempt is not on record: %w", ErrUnsent, err)
+	}
+	return m.send(ctx, s, l)
 }
 
 // send makes the one call, if there is time for it: at least half of what a call may take, or its answer could come too late for no other reason. The
@@ -205,6 +218,10 @@ func (m *Manager) send(ctx context.Context, s *Session, l *lease) (r Refreshed, 
 	}()
 	if s.Attempt.Deadline.Sub(m.now()) < m.deps.RefreshTimeout/2 || l.until.Before(s.Attempt.Deadline) {
 		return Refreshed{}, fmt.Errorf("%w: this process was stopped for too long", ErrUnsent)
+	}
+	if s.Attempt.Repeats > 0 {
+		m.log.Warn("refresh token is sent again after a lost answer", "event", "refresh_repeated", "session", s.id.Short())
+		m.deps.Refreshed(RefreshRepeated)
 	}
 	r, err = m.deps.Refresh(ctx, s)
 	if err == nil && r.Tokens.Access == "" {

@@ -186,3 +186,47 @@ func TestARepeatDoesNotDependOnTheClock(t *testing.T) {
 		}
 	})
 }
+
+// SES-21: a failover forgets the lock of a process that has just recorded its attempt, and another one takes it and repeats that attempt, or is about to. The first does not send the token as well.
+func TestTheLockIsForgotten(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(w *town, s *Session) error
+		want      string
+	}{
+		"the other one has the lock": {func(w *town, s *Session) error {
+			w.st.locks[s.id] = fakeLock{newWriteID(), time.Now().Add(20 * time.Second)}
+			return nil
+		}, ""},
+		"the other one is done": {func(w *town, s *Session) error {
+			delete(w.st.locks, s.id)
+			writing, cur, err := w.two.writer.load(t.Context(), s.ticket)
+			if err == nil {
+				r := Refreshed{Tokens: Tokens{Access: "newer", Refresh: "newer"}}
+				_, err = w.two.writer.commit(writing, cur.with(r, time.Now()), newWriteID())
+			}
+			return err
+		}, "newer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTown(t, func(t *testing.T, w *town) {
+				time.Sleep(justExpired)
+				s, locks := w.two.read(t, w.r), 0
+				w.st.before = func(op string) error {
+					if op == "lock" {
+						locks++
+					}
+					if op == "lock" && locks == 2 { // after the recording
+						return c.meanwhile(w, s)
+					}
+					return nil
+				}
+				if got, err := w.token(t, w.one); got != c.want || (err == nil) != (c.want != "") {
+					t.Errorf("token = %q, %v; want %q", got, err, c.want)
+				}
+				if w.p.calls != 0 {
+					t.Errorf("%d calls", w.p.calls)
+				}
+			})
+		})
+	}
+}
