@@ -149,8 +149,32 @@ func (w *world) check() {
 			if v.request != nil && !w.meant(v) && !v.excused && time.Now().Before(v.expires.Add(-slack)) {
 				w.broken("%s is lost for no reason", v.name)
 			}
+			if v.request != nil && !w.meant(v) && time.Now().Before(v.expires.Add(-slack)) && w.neverLeft(v) {
+				w.broken("%s is lost although its refresh token never left", v.name)
+			}
 		}
 	}
+}
+
+// neverLeft tells that no token of v was sent, and that this must be known: only one process met failures, and it lived on.
+func (w *world) neverLeft(v *visitor) bool {
+	for token, all := range w.sent {
+		for _, s := range all {
+			if strings.HasPrefix(token, v.name+"+") && !s.unsent {
+				return false
+			}
+		}
+	}
+	faulty := 0
+	for _, p := range w.processes {
+		if p.faults > 0 {
+			faulty++
+		}
+		if p.dead {
+			return false
+		}
+	}
+	return faulty <= 1
 }
 
 // findable holds that a session that is there is in all its indexes: a back-channel logout finds it.
