@@ -72,6 +72,13 @@ func (m *Manager) end(ctx context.Context, id ID, s *Session, reason string) (ex
 	return existed, err
 }
 
+// missing takes notice that a session is not in the store any more. Its copy stays, though nobody is served by it: if somebody has ended it, that is heard in a moment, and
+// then its tokens are wanted.
+func (m *Manager) missing(id ID) {
+	m.copies.doubt(id)
+	m.deps.Gone(id, "")
+}
+
 // gone takes notice that a session is over. reason is empty where it is not known.
 func (m *Manager) gone(id ID, reason string) {
 	m.copies.hear(id, 0)

@@ -56,7 +56,7 @@ func (m *Manager) Alive(ctx context.Context, id ID) (bool, error) {
 	case err == nil:
 		return true, nil
 	case errors.Is(err, ErrNone) || errors.Is(err, ErrCorrupt):
-		m.copies.hear(id, 0)
+		m.copies.doubt(id)
 		return false, nil
 	}
 	return false, fmt.Errorf("read session's expiry: %w", err)
@@ -91,7 +91,7 @@ func (m *Manager) load(ctx context.Context, ticket string, key ticketKey, id ID)
 		m.unreadable(id, errDamaged)
 		return nil, ErrNone
 	case errors.Is(err, ErrNone):
-		m.gone(id, "")
+		m.missing(id)
 		return nil, ErrNone
 	default:
 		return nil, fmt.Errorf("read session: %w", err)

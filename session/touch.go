@@ -56,7 +56,7 @@ func (m *Manager) KeepAlive(ctx context.Context, s *Session) error {
 func (m *Manager) IdleLeft(ctx context.Context, s *Session) (time.Duration, error) {
 	ttl, err := m.store.TTL(ctx, s.id)
 	if errors.Is(err, ErrNone) {
-		m.gone(s.id, "")
+		m.missing(s.id)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read session's expiry: %w", err)
