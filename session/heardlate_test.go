@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -36,4 +37,44 @@ func TestAnEndThatARequestFoundFirstBringsTheTokens(t *testing.T) {
 			})
 		})
 	}
+}
+
+// lateAnswer is a store whose answer to an update comes when everything else has happened.
+type lateAnswer struct {
+	*fakeStore
+	meanwhile func(Record)
+}
+
+func (l lateAnswer) Update(ctx context.Context, id ID, rec Record) error {
+	err := l.fakeStore.Update(ctx, id, rec)
+	l.meanwhile(rec)
+	return err
+}
+
+// Law 2: an end may be heard after a refresh was stored, and before its process has the store's answer and with it the new tokens. They are revoked, and serve nobody.
+func TestAnEndBeforeTheAnswerToARefreshsWrite(t *testing.T) {
+	watching(t, 2*time.Second, func(t *testing.T, p *pair) {
+		_, r := p.start(time.Hour)
+		s := p.read(t, r)
+		p.idp.answer = func(context.Context, *Session, int) (Refreshed, error) {
+			return Refreshed{Tokens: Tokens{Access: "newer", Refresh: "newest"}}, nil
+		}
+		p.writer.scs.Store.(*adapter).store = lateAnswer{p.st, func(rec Record) {
+			if rec.Version != s.version+2 { // the attempt
+				return
+			}
+			if err := p.other.End(t.Context(), s.ID(), "device"); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait() // it is heard
+		}}
+		if got, err := p.OtherToken(t.Context(), s); !errors.Is(err, ErrNone) {
+			t.Errorf("OtherToken = %v, %v, want ErrNone", got, err)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if len(p.orphaned) != 1 || p.orphaned[0].Tokens.Refresh != "newest" {
+			t.Errorf("handed over %v, want the newest tokens once", p.orphaned)
+		}
+	})
 }
