@@ -61,6 +61,8 @@ func (m *Manager) refresh(ctx context.Context, s *Session, enough func(*Session)
 		return nil, ErrNone
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSlow):
 		return nil, fmt.Errorf("wait for refresh: %w", context.Cause(ctx)) // the client went away
+	case errors.Is(err, errSlow) && m.over(s): // what the flight finds, when it is over, this request does not hear
+		return nil, ErrNone
 	}
 	return m.oldToken(s, err)
 }
