@@ -32,8 +32,8 @@ func visitStructs(t reflect.Type, visit func(reflect.Type)) {
 		visitStructs(t.Elem(), visit)
 	case reflect.Struct:
 		visit(t)
-		for i := range t.NumField() {
-			visitStructs(t.Field(i).Type, visit)
+		for _, f := range fields(t) {
+			visitStructs(t.Field(f.index).Type, visit)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"cloakroom/session/redis"
 )
 
-// Config is the whole configuration file.
+// Config is the whole configuration: the main file, and the routes of those that it includes.
 type Config struct {
 	// Server is where Cloakroom listens and under which name.
 	Server Server `yaml:"server"`
@@ -25,8 +25,41 @@ type Config struct {
 	Session Session `yaml:"session"`
 	// SPA is the single-page app itself, served from the same origin.
 	SPA static.Config `yaml:"spa"`
+	// Include names further files with routes, so that each team can have its own: paths, or patterns such as routes/*.yaml, where * stands for a
+	// name or a part of one in one folder. A pattern may match nothing while its folder is there. An included file has
+	// `defaults` and `routes`, and includes nothing itself.
+	Include []string `yaml:"include" default:"[]"`
+	Routing `yaml:",inline"`
+
+	read sources // see Files, Folders and Place
+}
+
+// Routing is what every file may have, the main one and those that it includes.
+type Routing struct {
+	// Defaults are what the routes of the same file have where they do not say otherwise.
+	Defaults Defaults `yaml:"defaults"`
 	// Routes are the paths that go to upstreams.
 	Routes []proxy.Config `yaml:"routes" default:"[]"`
+}
+
+// Defaults are what the routes of one file share. What a route says itself wins: a list as a whole, of a section each key by itself.
+type Defaults struct {
+	// Upstream is where the routes go that name none.
+	Upstream string `yaml:"upstream" default:""`
+	// StripPrefix is cut from the paths of the file's requests.
+	StripPrefix string `yaml:"strip_prefix" default:""`
+	// Auth is whether the file's routes need a session.
+	Auth string `yaml:"auth" default:"required" enum:"required,optional,none"`
+	// WithoutFetchMetadata says whether GET and HEAD of old web views are let through.
+	WithoutFetchMetadata string `yaml:"without_fetch_metadata" default:"refuse" enum:"refuse,safe"`
+	// Timeout is how long upstreams may take until their response headers. Between 1ms and 10m.
+	Timeout time.Duration `yaml:"timeout" default:"30s"`
+	// Idle is how long either side may be silent while a body is on its way. Between 1ms and 1h.
+	Idle time.Duration `yaml:"idle" default:"60s"`
+	// Request bounds what clients may send.
+	Request proxy.RequestConfig `yaml:"request"`
+	// Response bounds what upstreams may answer.
+	Response proxy.ResponseConfig `yaml:"response"`
 }
 
 // Server says where Cloakroom listens and under which name browsers see it.

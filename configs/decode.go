@@ -13,9 +13,12 @@ import (
 type decoder struct {
 	system
 	dir      string // where relative paths start
+	included bool   // by the main file
 	source   source
+	root     reflect.Value // what the whole file is read into
 	mistakes []Mistake
-	places   map[string]place // of every key that the file has
+	places   map[string]place // of every key that the file has, and of those that it has by its defaults
+	used     []string         // the files that it names
 }
 
 // value reads n into v. The key's place is already known.
@@ -50,36 +53,38 @@ func fromElsewhere(n ast.Node) bool {
 
 // mapping reads keys and values into a struct.
 func (d *decoder) mapping(v reflect.Value, n ast.Node, key string) {
-	seen := map[string]bool{}
 	pairs, ok := d.pairs(n, key, "keys and values")
 	if !ok {
 		return
+	}
+	if key == "" {
+		defaultsFirst(pairs)
 	}
 	for _, e := range pairs {
 		sub, f, ok := find(v, e.key)
 		if !ok {
 			d.hide(e.node) // a misspelt key may well be a secret's
-			d.report(join(key, e.key), e.at, unknown(e.key, known(v.Type())))
+			d.report(join(key, e.key), e.at, d.unknown(key, e.key, known(v.Type())))
 			continue
 		}
-		seen[e.key] = true
 		d.value(sub, e.node, join(key, e.key), f)
 	}
-	d.missing(v.Type(), key, seen)
+	d.missing(v.Type(), key)
 }
 
 // missing reports the required keys that a mapping does not have, at the mapping's own place.
-func (d *decoder) missing(t reflect.Type, key string, seen map[string]bool) {
+func (d *decoder) missing(t reflect.Type, key string) {
 	for _, f := range fields(t) {
 		sub := t.Field(f.index).Type
+		_, given := d.places[join(key, f.key)]
 		switch {
 		case f.inline:
-			d.missing(sub, key, seen)
-		case f.required && !seen[f.key]:
+			d.missing(sub, key)
+		case f.required && !given:
 			d.report(join(key, f.key), d.places[key], "is missing"+f.suchAs())
-		case sub.Kind() == reflect.Struct && !seen[f.key]:
+		case sub.Kind() == reflect.Struct && !given:
 			d.places[join(key, f.key)] = d.places[key]
-			d.missing(sub, join(key, f.key), nil)
+			d.missing(sub, join(key, f.key))
 		}
 	}
 }
@@ -121,6 +126,9 @@ func (d *decoder) items(v reflect.Value, n ast.Node, key string, f field) {
 			setDefaults(item)
 			sub := fmt.Sprintf("%s[%d]", key, i)
 			d.places[sub] = at(firstToken(e))
+			if key == "routes" {
+				d.inherit(item, sub)
+			}
 			d.value(item, e, sub, field{secret: f.secret, enum: f.enum, required: true})
 			v.Set(reflect.Append(v, item))
 		}
@@ -194,6 +202,9 @@ func (d *decoder) constraints(v reflect.Value, key string, f field) {
 
 // exists checks that a named file or folder is there, so that `check` finds it and not the first user.
 func (d *decoder) exists(key, path, kind string) {
+	if kind != "dir" {
+		d.used = append(d.used, path)
+	}
 	info, err := d.stat(path)
 	switch {
 	case err != nil:

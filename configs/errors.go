@@ -10,18 +10,20 @@ import (
 // maxMistakes bounds the list: a file of another kind altogether has one mistake a line.
 const maxMistakes = 100
 
-// Errors is every mistake of one configuration file, in the order of the file.
+// Errors is every mistake of one configuration: of the main file first, then of those that it includes, each in the order of the file.
 type Errors struct {
 	// Mistakes are the mistakes, at most 100.
 	Mistakes []Mistake
+	// Files are all files that were read, or should have been, as [Config.Files] has them.
+	Files []string
 }
 
 // Mistake is one thing that is wrong in a configuration file.
 type Mistake struct {
-	// File is the file's name, Line and Column are where, from 1. The column counts characters.
+	// File is the file's name, for an included file with the way to it from the main file. Line and Column are where, from 1. The column counts characters.
 	File         string
 	Line, Column int
-	// Key is the whole key, such as session.cookie.name or routes[2].path; empty for the file itself.
+	// Key is the whole key within the file, such as session.cookie.name or routes[2].path; empty for the file itself.
 	Key string
 	// Problem says what is wrong and what would be right. It holds no secret.
 	Problem string
@@ -70,8 +72,12 @@ func indent(line string, column int) string {
 	return b.String()
 }
 
-// report notes a mistake of key at a place, once: what follows from a mistake is none of its own.
+// report notes a mistake of key at a place, once: what follows from a mistake is none of its own. What a route has by
+// the file's defaults is a mistake there.
 func (d *decoder) report(key string, at place, problem string) {
+	if at.key != "" {
+		key = at.key
+	}
 	if !d.reported(key) {
 		d.mistake(key, at, problem)
 	}
@@ -88,8 +94,8 @@ func (d *decoder) reported(key string) bool {
 	return key != "" && slices.ContainsFunc(d.mistakes, func(m Mistake) bool { return m.Key == key })
 }
 
-// errors is the sorted list. Source lines are added here, when everything that must be masked is known.
-func (d *decoder) errors() *Errors {
+// sorted is the list in the order of the file. Source lines are added here, when everything that must be masked is known.
+func (d *decoder) sorted() []Mistake {
 	for i := range d.mistakes {
 		m := &d.mistakes[i]
 		m.File = d.source.file
@@ -99,5 +105,5 @@ func (d *decoder) errors() *Errors {
 	slices.SortStableFunc(d.mistakes, func(a, b Mistake) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &Errors{Mistakes: d.mistakes}
+	return d.mistakes
 }

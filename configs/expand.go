@@ -65,6 +65,7 @@ func (d *decoder) fetch(inner string) (string, error) {
 
 // fileText is the text of a file, without what editors and echo put there unasked: one line break at its end, and a byte order mark.
 func (d *decoder) fileText(path string) (string, error) {
+	d.used = append(d.used, d.resolve(path))
 	data, err := d.read(d.resolve(path))
 	if err != nil {
 		return "", fmt.Errorf("${file:%s}: %s", path, reason(err))
@@ -76,7 +77,7 @@ func (d *decoder) fileText(path string) (string, error) {
 	return text, nil
 }
 
-// resolve makes a path relative to the folder of the configuration file.
+// resolve makes a path relative to the folder of the file that names it.
 func (d *decoder) resolve(path string) string {
 	if filepath.IsAbs(path) {
 		return path

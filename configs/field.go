@@ -26,7 +26,9 @@ type field struct {
 func fields(t reflect.Type) []field {
 	out := make([]field, 0, t.NumField())
 	for i := range t.NumField() {
-		out = append(out, fieldOf(i, t.Field(i)))
+		if t.Field(i).IsExported() { // the others are no keys
+			out = append(out, fieldOf(i, t.Field(i)))
+		}
 	}
 	return out
 }

@@ -48,34 +48,26 @@ type system struct {
 	stat func(path string) (os.FileInfo, error)
 }
 
-func parse(name string, data []byte, sys system) (*Config, error) {
-	d := &decoder{system: sys, dir: filepath.Dir(name), places: map[string]place{}}
-	d.source = source{file: filepath.Base(name)}
-	cfg := Default[Config]()
-	d.document(&cfg, data)
-	if len(d.mistakes) > 0 {
-		return nil, d.errors()
-	}
-	return &cfg, nil
+// newDecoder is for the file at path, which error messages call name.
+func newDecoder(path, name string, sys system) *decoder {
+	return &decoder{system: sys, dir: filepath.Dir(path), source: source{file: name}, places: map[string]place{}, used: []string{path}}
 }
 
-// document reads the whole file into cfg and then asks every part whether it likes what it got.
-func (d *decoder) document(cfg *Config, data []byte) {
+// document reads the whole file into root. It answers whether there is anything in it that can be judged.
+func (d *decoder) document(root reflect.Value, data []byte) bool {
 	text, ok := d.text(data)
 	if !ok {
-		return
+		return false
 	}
 	body, ok := d.yaml(text)
 	if !ok {
-		return
+		return false
 	}
-	root := reflect.ValueOf(cfg).Elem()
+	d.root = root
 	d.places[""] = place{line: 1, column: 1}
 	d.value(root, body, "", field{})
-	if _, ok := body.(ast.MapNode); ok || isNull(body) {
-		d.validate(root, "")
-		d.conflicts(cfg.Routes)
-	}
+	_, mapping := body.(ast.MapNode)
+	return mapping || isNull(body)
 }
 
 // text checks that data is text of a bearable size, and keeps its lines for the error messages.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,12 +19,14 @@ import (
 	validate "github.com/santhosh-tekuri/jsonschema/v6"
 
 	"cloakroom/configs/secret"
+	"cloakroom/proxy"
 )
 
 // expansionPattern is any text with ${env:…} or ${file:…}, which may stand for a value of any kind.
 const expansionPattern = `\$\{(env|file):[^}]+\}`
 
-func writeSchema(t *testing.T) string {
+// writeSchema makes the schema of the files whose keys are those of root.
+func writeSchema(t *testing.T, root reflect.Type, title string) string {
 	t.Helper()
 	d := readDocs(t)
 	r := jsonschema.Reflector{
@@ -34,11 +37,11 @@ func writeSchema(t *testing.T) string {
 			return d[strings.TrimSuffix(s.PkgPath()+"."+s.Name()+"."+f, ".")]
 		},
 	}
-	s := r.Reflect(&Config{})
-	s.Title = "Cloakroom's configuration"
-	visitStructs(reflect.TypeFor[Config](), func(st reflect.Type) {
+	s := r.ReflectFromType(root)
+	s.Title = title
+	visitStructs(root, func(st reflect.Type) {
 		def := s.Definitions[typeName(st)]
-		if st == reflect.TypeFor[Config]() {
+		if st == root {
 			def = s
 		}
 		if def != nil { // an inline type has none: its keys are its owner's
@@ -90,8 +93,8 @@ func orExpansion(kind string) *jsonschema.Schema {
 
 // describe adds what our own tags say.
 func describe(def *jsonschema.Schema, t reflect.Type) {
-	for i := range t.NumField() {
-		f := fieldOf(i, t.Field(i))
+	for _, f := range fields(t) {
+		i := f.index
 		if f.inline {
 			describe(def, t.Field(i).Type)
 			continue
@@ -100,7 +103,7 @@ func describe(def *jsonschema.Schema, t reflect.Type) {
 		if !ok {
 			continue
 		}
-		if f.required || requires(t.Field(i).Type) {
+		if (f.required || requires(t.Field(i).Type)) && !inheritable(t, f) {
 			def.Required = append(def.Required, f.key)
 		}
 		if f.required {
@@ -117,6 +120,11 @@ func describe(def *jsonschema.Schema, t reflect.Type) {
 		}
 		enumerate(p, f)
 	}
+}
+
+// inheritable tells whether a key of a route may come from the defaults of its file.
+func inheritable(t reflect.Type, f field) bool {
+	return t == reflect.TypeFor[proxy.Config]() && slices.Contains(known(reflect.TypeFor[Defaults]()), f.key)
 }
 
 // atLeastOne lets nothing required be there and empty.
@@ -136,8 +144,8 @@ func requires(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct {
 		return false
 	}
-	for i := range t.NumField() {
-		if f := fieldOf(i, t.Field(i)); f.required || requires(t.Field(i).Type) {
+	for _, f := range fields(t) {
+		if f.required || requires(t.Field(f.index).Type) {
 			return true
 		}
 	}
@@ -174,15 +182,24 @@ func jsonDefault(t reflect.Type, text string) any {
 }
 
 func TestSchemaIsUpToDate(t *testing.T) {
-	golden(t, "schema.json", writeSchema(t))
-	if !*update && Schema() != writeSchema(t) {
-		t.Error("the embedded schema is not the one on disk")
+	for _, c := range []struct {
+		file, title, embedded string
+		root                  reflect.Type
+	}{
+		{"schema.json", "Cloakroom's configuration", Schema(), reflect.TypeFor[Config]()},
+		{"routes.schema.json", "Routes that Cloakroom's configuration includes", RoutesSchema(), reflect.TypeFor[Routing]()},
+	} {
+		want := writeSchema(t, c.root, c.title)
+		golden(t, c.file, want)
+		if !*update && c.embedded != want {
+			t.Errorf("the embedded %s is not the one on disk", c.file)
+		}
 	}
 }
 
-func compileSchema(t *testing.T) *validate.Schema {
+func compileSchema(t *testing.T, text string) *validate.Schema {
 	t.Helper()
-	doc, err := validate.UnmarshalJSON(strings.NewReader(Schema()))
+	doc, err := validate.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,16 +241,31 @@ func examples(t *testing.T) []string {
 }
 
 func TestSchemaTakesTheReferenceAndTheExamples(t *testing.T) {
-	s := compileSchema(t)
+	s := compileSchema(t, Schema())
 	for _, path := range append(examples(t), "reference.yaml") {
 		if err := s.Validate(decodeYAML(t, path)); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+	routes := compileSchema(t, RoutesSchema())
+	for _, path := range includedExamples(t) {
+		if err := routes.Validate(decodeYAML(t, path)); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+func includedExamples(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob("examples/*/*.yaml")
+	if err != nil || len(found) < 2 {
+		t.Fatalf("%d included examples (%v)", len(found), err)
+	}
+	return found
 }
 
 func TestSchemaRefusesWhatTheLoaderRefuses(t *testing.T) {
-	s := compileSchema(t)
+	s := compileSchema(t, Schema())
 	for _, name := range []string{
 		"an_unknown_key_suggests_the_nearest_one", "missing_required_keys_point_at_their_parent", "a_duration_needs_its_unit",
 		"a_size_needs_its_unit", "an_enum_lists_its_values", "signature_algorithms_none_and_HS256_are_refused",
@@ -247,7 +279,7 @@ func TestSchemaRefusesWhatTheLoaderRefuses(t *testing.T) {
 
 // What an editor underlines should be what the server refuses, and the other way round.
 func TestSchemaAndLoaderAgree(t *testing.T) {
-	s := compileSchema(t)
+	s := compileSchema(t, Schema())
 	for _, c := range []struct {
 		name, old, with string
 		taken           bool
@@ -291,6 +323,8 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 	}
 }
 
+var schemaLine = regexp.MustCompile(`(?m)^# yaml-language-server: \$schema=(\S+)$`)
+
 var literalSecret = regexp.MustCompile(`(?m)^[^#\n]*(secret|secrets): *["\[]*[^$"\[\s]`)
 
 // CFG-02: an example with a literal secret would be copied, secret and all.
@@ -298,11 +332,17 @@ func TestExamplesLoadAndHaveNoSecrets(t *testing.T) {
 	sys := system{
 		env: func(name string) (string, bool) { return "redis://redis:6379/0", name == "REDIS_URL" },
 		read: func(path string) ([]byte, error) {
+			if filepath.Ext(path) == ".yaml" {
+				return os.ReadFile(path)
+			}
 			return []byte("Vt4mQz8LwXn2Rk7Yc5Hs9Jd3Gb6Pf1Ta" + filepath.Base(path)), nil
 		},
 		stat: func(path string) (os.FileInfo, error) {
-			if filepath.Ext(path) == ".pem" {
+			switch filepath.Ext(path) {
+			case ".pem":
 				return os.Stat("doc.go")
+			case ".yaml":
+				return os.Stat(path)
 			}
 			return os.Stat(".")
 		},
@@ -315,8 +355,17 @@ func TestExamplesLoadAndHaveNoSecrets(t *testing.T) {
 		if _, err := parse(path, data, sys); err != nil {
 			t.Errorf("%s:\n%v", path, err)
 		}
-		if !bytes.Contains(data, []byte("# yaml-language-server: $schema=")) {
+	}
+	for _, path := range slices.Concat(examples(t), includedExamples(t), []string{"reference.yaml", "../deploy/cloakroom.yaml"}) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		schema := schemaLine.FindSubmatch(data)
+		if schema == nil {
 			t.Errorf("%s names no schema", path)
+		} else if _, err := os.Stat(filepath.Join(filepath.Dir(path), string(schema[1]))); err != nil {
+			t.Errorf("%s: %v", path, err)
 		}
 		if m := literalSecret.Find(data); m != nil {
 			t.Errorf("%s has a literal secret: %s", path, m)

@@ -6,6 +6,14 @@ import (
 	"strings"
 )
 
+// unknown says what is wrong with a key of the mapping parent.
+func (d *decoder) unknown(parent, key string, known []string) string {
+	if _, _, ok := find(reflect.ValueOf(Config{}), key); ok && d.included && parent == "" {
+		return fmt.Sprintf("belongs into the main file; a file that it includes has only %s", strings.Join(known, ", "))
+	}
+	return unknown(key, known)
+}
+
 // unknown says what is wrong with a key that nobody knows, and which one may have been meant:
 // the most similar of its neighbours, or the same key where it does belong.
 func unknown(key string, known []string) string {

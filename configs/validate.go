@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"cloakroom/configs/secret"
-	"cloakroom/proxy"
 )
 
 // validator is a part of the configuration that can judge itself. It reports by keys relative to its own.
@@ -119,16 +118,6 @@ func (c Config) validateRoutes(report func(key, problem string)) {
 		if r.WithoutFetchMetadata == "safe" && c.Session.Cookie.SameSite != "strict" {
 			report(key+"without_fetch_metadata", "safe needs session.cookie.same_site: strict, which then is all that keeps other sites out")
 		}
-	}
-}
-
-// conflicts reports the routes that ask for the same requests. It names the lines of both: they may be far apart.
-func (d *decoder) conflicts(routes []proxy.Config) {
-	for _, c := range proxy.Conflicts(routes) {
-		other := fmt.Sprintf("routes[%d].path", c.A)
-		line := d.nearestPlace(other).line
-		problem := fmt.Sprintf("%q conflicts with %s in line %d, %q: %s", routes[c.B].Path, other, line, routes[c.A].Path, c.Reason)
-		d.judge(fmt.Sprintf("routes[%d].path", c.B), problem)
 	}
 }
 

@@ -20,6 +20,7 @@ const maxDepth = 40
 type place struct {
 	line, column int
 	expanded     []expansion // what the value there was made of, if it had ${…}
+	key          string      // the key of the file's defaults that a route has its value from
 }
 
 func at(t *token.Token) place {

@@ -50,6 +50,7 @@ func TestCommands(t *testing.T) {
 		{"serve says which file it misses", []string{"serve", "-c", "nowhere.yaml"}, 2, "", "open nowhere.yaml: no such file"},
 		{"version prints one line", []string{"version"}, 0, "cloakroom ", ""},
 		{"schema prints JSON Schema", []string{"schema"}, 0, `"$schema": "https://json-schema.org/draft/2020-12/schema"`, ""},
+		{"schema prints that of included files", []string{"schema", "--routes"}, 0, `"title": "Routes that Cloakroom's configuration includes"`, ""},
 		{"an unknown command is bad usage", []string{"sreve"}, 2, "", "serve"},
 		{"an unknown flag is bad usage", []string{"check", "--online-please"}, 2, "", "unknown flag"},
 		{"an argument too many is bad usage", []string{"check", "x"}, 2, "", "unknown command"},

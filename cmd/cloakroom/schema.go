@@ -9,19 +9,27 @@ import (
 )
 
 func schemaCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the configuration's JSON Schema",
 		Long: `Print the configuration's JSON Schema. Editors complete and explain keys with it:
 write it to a file, and name that in the first line of the configuration:
 
-  # yaml-language-server: $schema=cloakroom.schema.json`,
+  # yaml-language-server: $schema=cloakroom.schema.json
+
+The files that it includes have a schema of their own: --routes.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if _, err := io.WriteString(c.OutOrStdout(), configs.Schema()); err != nil {
-				return failure{err}
-			}
-			return nil
-		},
 	}
+	routes := c.Flags().Bool("routes", false, "print the schema of included files")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		text := configs.Schema()
+		if *routes {
+			text = configs.RoutesSchema()
+		}
+		if _, err := io.WriteString(c.OutOrStdout(), text); err != nil {
+			return failure{err}
+		}
+		return nil
+	}
+	return c
 }

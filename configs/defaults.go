@@ -1,0 +1,46 @@
+package configs
+
+import (
+	"reflect"
+	"slices"
+)
+
+// defaultsFirst moves the defaults of a file before its routes, wherever they stand in it.
+func defaultsFirst(pairs []pair) {
+	slices.SortStableFunc(pairs, func(a, b pair) int {
+		switch {
+		case a.key == "defaults" && b.key != "defaults":
+			return -1
+		case b.key == "defaults" && a.key != "defaults":
+			return 1
+		}
+		return 0
+	})
+}
+
+// inherit gives a route, before it is read, what the defaults of its file say. What they do not say keeps its own default.
+func (d *decoder) inherit(route reflect.Value, key string) {
+	if defaults, _, ok := find(d.root, "defaults"); ok {
+		d.inheritFrom(defaults, "defaults", route, key)
+	}
+}
+
+// inheritFrom copies the keys that the file has below fromKey, and remembers where they stand: a mistake in one is a mistake there.
+// A list is copied as a whole, of a section each key by itself.
+func (d *decoder) inheritFrom(from reflect.Value, fromKey string, to reflect.Value, toKey string) {
+	for _, f := range fields(from.Type()) {
+		where, given := d.places[join(fromKey, f.key)]
+		value, sub := from.Field(f.index), join(toKey, f.key)
+		target, _, known := find(to, f.key)
+		if !given || !known {
+			continue
+		}
+		where.key = join(fromKey, f.key)
+		d.places[sub] = where
+		if value.Kind() == reflect.Struct {
+			d.inheritFrom(value, where.key, target, sub)
+			continue
+		}
+		target.Set(value)
+	}
+}
