@@ -61,7 +61,7 @@ func (b *breaker) ask(ctx context.Context, run func() error) error {
 		err := run()
 		switch {
 		case answered(err):
-			if round != 0 {
+			if b.rounds.Load() != 0 { // to read is cheaper
 				b.rounds.Store(0)
 			}
 		case errors.Is(err, goredis.ErrClosed) || ctx.Err() != nil && context.Cause(ctx) != errSlow:

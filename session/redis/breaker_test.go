@@ -70,6 +70,24 @@ func stall(b *breaker, n int, takes time.Duration) (asked int) {
 	return int(count.Load())
 }
 
+// An answer is one whenever its command was begun: a stall that had an answer does not count with a later one.
+func TestBreakerForgetsAStallWithAnyAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(&health{})
+		var slow sync.WaitGroup
+		slow.Go(func() { // begun before the first failure, and answered after it
+			_ = b.ask(t.Context(), func() error { time.Sleep(2 * time.Second); return nil })
+		})
+		synctest.Wait()
+		stall(b, 1, time.Second)
+		slow.Wait()
+		stall(b, 500, time.Second) // the next one, perhaps hours later
+		if err := b.ask(t.Context(), func() error { return nil }); err != nil {
+			t.Errorf("after one stall: %v", err)
+		}
+	})
+}
+
 // However many commands one stall fails, the server is asked again; a server that fails those, too, is left alone, but for one command at a time.
 func TestBreakerCountsStallsNotCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
