@@ -37,8 +37,9 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(&b, "%s: ok\n", name)
 	}
 	line("store", s.storeReady(r.Context()))
-	for _, name := range s.providerNames {
-		line("provider "+name, s.providers[name].Ready())
+	now := s.current.Load()
+	for _, name := range now.providerNames {
+		line("provider "+name, now.providers[name].Ready())
 	}
 	if s.draining.Load() {
 		line("server", errDraining)

@@ -13,7 +13,7 @@ import (
 )
 
 // app answers everything outside /bff: a route's upstream, or the app's own files.
-func (s *Server) app(w http.ResponseWriter, r *http.Request) error {
+func (s *site) app(w http.ResponseWriter, r *http.Request) error {
 	route, allow := s.table.Match(r)
 	switch {
 	case route != nil:
@@ -32,7 +32,7 @@ func (s *Server) app(w http.ResponseWriter, r *http.Request) error {
 }
 
 // proxied lets a request through to its route's upstream: cross-site check, session, access token, in the order of what each costs.
-func (s *Server) proxied(w http.ResponseWriter, r *http.Request, route *proxy.Route) error {
+func (s *site) proxied(w http.ResponseWriter, r *http.Request, route *proxy.Route) error {
 	if preflight(r) {
 		return answerPreflight(w)
 	}
@@ -56,7 +56,7 @@ func (s *Server) proxied(w http.ResponseWriter, r *http.Request, route *proxy.Ro
 var errAnswered = errors.New("answered")
 
 // admit decides on whose behalf a request goes to its route's upstream, or why it does not.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route) (proxy.Caller, error) {
+func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route) (proxy.Caller, error) {
 	crossing := edge.CrossingOf(r)
 	cfg := &route.Config
 	if cfg.Auth == "none" && !crossing.Upgrade {
@@ -93,7 +93,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, route *proxy.Rout
 
 // fresh returns the session with an access token that is good for this request. A session that is ended on the way takes its cookie along; one
 // that was gone already does not, because the browser may have a new one by now.
-func (s *Server) fresh(w http.ResponseWriter, r *http.Request, sess *session.Session) (*session.Session, error) {
+func (s *site) fresh(w http.ResponseWriter, r *http.Request, sess *session.Session) (*session.Session, error) {
 	newer, err := s.sessions.AccessToken(r.Context(), sess)
 	if errors.Is(err, session.ErrSpent) {
 		s.sessions.ClearCookie(w)
@@ -103,7 +103,7 @@ func (s *Server) fresh(w http.ResponseWriter, r *http.Request, sess *session.Ses
 }
 
 // renewer is how the proxy gets another access token when the upstream refuses this one with 401.
-func (s *Server) renewer(sess *session.Session) func(context.Context) (string, bool) {
+func (s *site) renewer(sess *session.Session) func(context.Context) (string, bool) {
 	return func(ctx context.Context) (string, bool) {
 		newer, err := s.sessions.OtherToken(ctx, sess)
 		if err != nil || newer.Tokens.Access == sess.Tokens.Access {
@@ -115,7 +115,7 @@ func (s *Server) renewer(sess *session.Session) func(context.Context) (string, b
 
 // signInFirst starts the sign-in that a navigation to a page needs. The cross-site check has passed; where it passed only because the
 // Strict cookie would have stayed at home, the sign-in must not bring it along to what another site may have asked for.
-func (s *Server) signInFirst(w http.ResponseWriter, r *http.Request) error {
+func (s *site) signInFirst(w http.ResponseWriter, r *http.Request) error {
 	target, reason := returnTo(r.URL.RequestURI())
 	if reason != "" || !s.ours(r) && !s.isPage(target) {
 		target = "/"
@@ -132,7 +132,7 @@ func (s *Server) signInFirst(w http.ResponseWriter, r *http.Request) error {
 
 // crossSite answers a request that another site made. A navigation to a route of pages is bounced once, so that it arrives
 // again from our own origin, with the Strict cookie; everything else is refused, and a navigation gets a link to go on by the user's own hand.
-func (s *Server) crossSite(w http.ResponseWriter, r *http.Request, cfg *proxy.Config, reason string) error {
+func (s *site) crossSite(w http.ResponseWriter, r *http.Request, cfg *proxy.Config, reason string) error {
 	target, bad := returnTo(r.URL.RequestURI())
 	if cfg.CrossSiteNavigation && bad == "" && r.Method == http.MethodGet && edge.Navigation(r) && r.Header.Get("Sec-Fetch-Site") != "" {
 		if err := s.bounce(w, r, target); err != nil {
@@ -144,7 +144,7 @@ func (s *Server) crossSite(w http.ResponseWriter, r *http.Request, cfg *proxy.Co
 }
 
 // refuseCrossSite is the answer to a request that did not prove to come from this origin.
-func (s *Server) refuseCrossSite(r *http.Request, reason, target string) error {
+func (s *site) refuseCrossSite(r *http.Request, reason, target string) error {
 	edge.From(r.Context()).Reason = reason
 	p := &edge.Problem{Code: "cross_site"}
 	if target != "" && edge.Navigation(r) && r.Header.Get("Sec-Fetch-Site") != "" { // without metadata the next try would look the same
@@ -154,7 +154,7 @@ func (s *Server) refuseCrossSite(r *http.Request, reason, target string) error {
 }
 
 // own guards an endpoint of ours whose answer depends on the session.
-func (s *Server) own(next func(http.ResponseWriter, *http.Request) error) http.Handler {
+func (s *site) own(next func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return edge.Handler(func(w http.ResponseWriter, r *http.Request) error {
 		if preflight(r) {
 			return answerPreflight(w)

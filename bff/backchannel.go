@@ -19,7 +19,7 @@ const maxLogoutBody = 64 << 10
 // backchannel answers POST /bff/backchannel (OpenID Connect Back-Channel Logout 1.0): the provider says, in a signed token and
 // without a browser, whose sessions are over. 200 only once the ends are written; 400 for a token that proves nothing; 503 while it cannot
 // be decided, so that the provider tries again. Cookies and origin play no part.
-func (s *Server) backchannel(w http.ResponseWriter, r *http.Request) error {
+func (s *site) backchannel(w http.ResponseWriter, r *http.Request) error {
 	raw, err := logoutToken(w, r)
 	if err != nil {
 		return s.refuseLogout(r, "request", err)
@@ -65,7 +65,7 @@ func logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 
 // verifyLogout asks each provider whether the token is its own: two may share an issuer and differ in client_id. The last
 // refusal, or the first outage, is the answer.
-func (s *Server) verifyLogout(r *http.Request, raw string) (*provider.Logout, error) {
+func (s *site) verifyLogout(r *http.Request, raw string) (*provider.Logout, error) {
 	var refused, away error
 	for _, name := range s.providerNames {
 		token, err := s.providers[name].LogoutToken(r.Context(), raw)
@@ -87,7 +87,7 @@ func (s *Server) verifyLogout(r *http.Request, raw string) (*provider.Logout, er
 }
 
 // refuseLogout answers a request that ends nothing, in the form that section 2.8 asks for.
-func (s *Server) refuseLogout(r *http.Request, reason string, err error) error {
+func (s *site) refuseLogout(r *http.Request, reason string, err error) error {
 	s.event(r, edge.EventBackchannelRefused, slog.String("reason", reason), slog.Any("err", err))
 	return &edge.Problem{Code: "bad_logout_token", Err: err,
 		Members: map[string]string{"error": "invalid_request", "error_description": "the logout token was refused"}}

@@ -23,7 +23,7 @@ func loginURL(target, providerName string) string {
 }
 
 // bounceTo bounces to a return path, which is judged again: it comes from a sealed cookie, but what goes out is what counts (RED-02, RED-03).
-func (s *Server) bounceTo(w http.ResponseWriter, r *http.Request, target string) error {
+func (s *site) bounceTo(w http.ResponseWriter, r *http.Request, target string) error {
 	path, reason := returnTo(target)
 	if reason != "" {
 		path = "/"
@@ -33,12 +33,12 @@ func (s *Server) bounceTo(w http.ResponseWriter, r *http.Request, target string)
 
 // bounce answers with a tiny page of our own origin that moves on to target by itself. Unlike after a redirect, the
 // next request is same-origin: it brings the Strict cookie and Sec-Fetch-Site: same-origin.
-func (s *Server) bounce(w http.ResponseWriter, _ *http.Request, target string) error {
+func (s *site) bounce(w http.ResponseWriter, _ *http.Request, target string) error {
 	return page(w, http.StatusOK, "", web.Bounce(target))
 }
 
 // cookieHelp answers a browser that refuses the session cookie.
-func (s *Server) cookieHelp(w http.ResponseWriter, r *http.Request) error {
+func (s *site) cookieHelp(w http.ResponseWriter, r *http.Request) error {
 	return page(w, http.StatusOK, "", web.CookieHelp("/", edge.From(r.Context()).ID))
 }
 

@@ -18,7 +18,7 @@ import (
 //
 // Its order is what keeps it safe: the login cookie proves that this browser began the sign-in, the store gives the state
 // to one request alone, and only then the code is spent, once.
-func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
+func (s *site) callback(w http.ResponseWriter, r *http.Request) error {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return s.refuse(r, "bad_query", loginPath, err)
@@ -64,7 +64,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 
 // signedIn starts the session of id, ends the one that it replaces, and answers with the bounce page: a redirect would arrive without
 // the Strict cookie that it has just set.
-func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, l login, id *provider.Identity) error {
+func (s *site) signedIn(w http.ResponseWriter, r *http.Request, l login, id *provider.Identity) error {
 	sess := newSession(l, id)
 	sess.Browser, sess.Address = browserName(r.UserAgent()), addressPrefix(edge.From(r.Context()).ClientIP)
 	again := loginURL(l.ReturnTo, l.Provider)
@@ -99,7 +99,7 @@ var startRefusals = []struct {
 }
 
 // notStarted answers for a sign-in that the provider granted and that did not become a session: refused for good, or an outage.
-func (s *Server) notStarted(w http.ResponseWriter, r *http.Request, l login, err error) error {
+func (s *site) notStarted(w http.ResponseWriter, r *http.Request, l login, err error) error {
 	again := loginURL(l.ReturnTo, l.Provider)
 	for _, known := range startRefusals {
 		if errors.Is(err, known.err) {
@@ -113,7 +113,7 @@ func (s *Server) notStarted(w http.ResponseWriter, r *http.Request, l login, err
 
 // replaced are the sessions that a sign-in ends: the one that the browser had when it began, and the one that it has now, if another tab was
 // faster. A callback from another site has no Strict cookie, so that the other tab's login cookie has to tell.
-func (s *Server) replaced(r *http.Request, l login) (old []session.ID) {
+func (s *site) replaced(r *http.Request, l login) (old []session.ID) {
 	ids := append(s.sessions.CookieIDs(r), l.Replaces)
 	for _, done := range s.logins.finished(r) {
 		ids = append(ids, done.Replaces)
@@ -128,7 +128,7 @@ func (s *Server) replaced(r *http.Request, l login) (old []session.ID) {
 
 // takeBack undoes a sign-in whose end could not be written, and answers for the cause. The old ticket stays good, and better no
 // sign-in than two; so the browser keeps the old one and does not get the new (law 5).
-func (s *Server) takeBack(w http.ResponseWriter, r *http.Request, sess *session.Session, cause error) error {
+func (s *site) takeBack(w http.ResponseWriter, r *http.Request, sess *session.Session, cause error) error {
 	w.Header().Del("Set-Cookie")
 	end := s.sessions.EndOne(r.Context(), sess, "replace_failed")
 	if end != nil {
@@ -146,7 +146,7 @@ func tryAgain(err error, again string) error {
 }
 
 // callbackProblem turns what went wrong at the provider into a page with a way to try again.
-func (s *Server) callbackProblem(r *http.Request, again string, err error) error {
+func (s *site) callbackProblem(r *http.Request, again string, err error) error {
 	if refusal, ok := errors.AsType[*provider.Refusal](err); ok {
 		return s.refuse(r, refusal.Reason, again, err)
 	}
@@ -154,13 +154,13 @@ func (s *Server) callbackProblem(r *http.Request, again string, err error) error
 }
 
 // refuse records a refused sign-in with its reason, which the user does not see, and answers with a page to try again from.
-func (s *Server) refuse(r *http.Request, reason, again string, err error) error {
+func (s *site) refuse(r *http.Request, reason, again string, err error) error {
 	s.refused(r, reason, err)
 	return &edge.Problem{Code: "sign_in_refused", Login: again, Err: err}
 }
 
 // refused records a refused sign-in.
-func (s *Server) refused(r *http.Request, reason string, err error) {
+func (s *site) refused(r *http.Request, reason string, err error) {
 	s.metrics.signInRefused(reason)
 	attrs := []slog.Attr{slog.String("reason", reason)}
 	if err != nil {

@@ -77,7 +77,7 @@ func TestCallbackBeforeTheProviderIsKnown(t *testing.T) {
 	h := newHouse(t, nil)
 	b := h.browser()
 	callback := b.authorize("/bff/login?return_to=/x")
-	fresh, err := New(h.server.cfg, Options{Log: discard()})
+	fresh, err := New(h.server.current.Load().cfg, Options{Log: discard()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ type deviceAnswer struct {
 }
 
 // devices answers GET /bff/sessions: where the user is signed in, the newest first. Like GET /bff/user it does not extend the session.
-func (s *Server) devices(w http.ResponseWriter, r *http.Request) error {
+func (s *site) devices(w http.ResponseWriter, r *http.Request) error {
 	sess, err := s.sessions.Peek(r)
 	if err != nil {
 		return s.sessionProblem(err)
@@ -40,7 +40,7 @@ func (s *Server) devices(w http.ResponseWriter, r *http.Request) error {
 
 // endDevice answers DELETE /bff/sessions/{id}: it ends one of the user's own sessions. One that is another's is answered as one that is nobody's. A user
 // who ends the session that asks is signed out as by a sign-out, but stays signed in at the provider.
-func (s *Server) endDevice(w http.ResponseWriter, r *http.Request) error {
+func (s *site) endDevice(w http.ResponseWriter, r *http.Request) error {
 	sess, err := s.sessions.Peek(r)
 	if err != nil {
 		return s.sessionProblem(err)
@@ -62,7 +62,7 @@ func (s *Server) endDevice(w http.ResponseWriter, r *http.Request) error {
 }
 
 // endOthers answers DELETE /bff/sessions: it ends all of the user's sessions but the one that asks.
-func (s *Server) endOthers(w http.ResponseWriter, r *http.Request) error {
+func (s *site) endOthers(w http.ResponseWriter, r *http.Request) error {
 	sess, err := s.sessions.Peek(r)
 	if err != nil {
 		return s.sessionProblem(err)

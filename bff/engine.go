@@ -17,7 +17,7 @@ import (
 
 // refresh is the session engine's way to the provider: one call, its answer in the engine's words.
 func (s *Server) refresh(ctx context.Context, sess *session.Session) (session.Refreshed, error) {
-	p, ok := s.providers[sess.Provider]
+	p, ok := s.current.Load().providers[sess.Provider]
 	if !ok {
 		return session.Refreshed{}, fmt.Errorf("%w: provider %q is no longer configured", session.ErrUnsent, sess.Provider)
 	}
@@ -66,10 +66,9 @@ func endEvent(reason string) string {
 	return edge.EventSessionEnded
 }
 
-// longestProviderTimeout bounds how long a refresh may take at any provider.
-func (s *Server) longestProviderTimeout() time.Duration {
-	var longest time.Duration
-	for _, cfg := range s.cfg.Providers {
+// longestTimeout bounds how long a refresh may take at any provider.
+func longestTimeout(providers map[string]provider.Config) (longest time.Duration) {
+	for _, cfg := range providers {
 		longest = max(longest, cfg.Timeout)
 	}
 	return longest

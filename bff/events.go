@@ -26,14 +26,14 @@ const (
 
 // events answers GET /bff/events: what becomes of this session, as server-sent events, so that every tab learns it at once. The present
 // state comes first. The stream ends with the session, and does not extend it.
-func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
+func (s *site) events(w http.ResponseWriter, r *http.Request) error {
 	sess, err := s.sessions.Peek(r)
 	if err != nil {
 		return s.sessionProblem(err)
 	}
 	s.note(r, sess)
 	e := &eventStream{
-		server: s, r: r, w: w, client: http.NewResponseController(w), sess: sess, shown: shown(s.answerFor(sess, 0)),
+		site: s, r: r, w: w, client: http.NewResponseController(w), sess: sess, shown: shown(s.answerFor(sess, 0)),
 		ended: make(chan string, 1), news: make(chan struct{}, 1),
 	}
 	done, err := s.streams.add(sess, ownEvents, e.finish, e.hear)
@@ -55,7 +55,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 
 // eventStream is one open GET /bff/events. Its own goroutine writes; finish may come from any.
 type eventStream struct {
-	server *Server
+	site   *site
 	r      *http.Request
 	w      http.ResponseWriter
 	client *http.ResponseController
@@ -140,16 +140,16 @@ func (e *eventStream) goodbye(reason string) {
 
 // state sends who is signed in, and for how long, as GET /bff/user says it.
 func (e *eventStream) state(name string, idle time.Duration) {
-	e.send(name, e.server.answerFor(e.sess, idle))
+	e.send(name, e.site.answerFor(e.sess, idle))
 }
 
 // look sends what a refresh has changed. Nothing is said while the session cannot be read: its end is heard by others.
 func (e *eventStream) look() {
-	now, err := e.server.sessions.Peek(e.r)
+	now, err := e.site.sessions.Peek(e.r)
 	if err != nil || now == e.sess || now.ID() != e.sess.ID() {
 		return
 	}
-	before, fresh := e.sess, shown(e.server.answerFor(now, 0))
+	before, fresh := e.sess, shown(e.site.answerFor(now, 0))
 	if e.sess = now; bytes.Equal(fresh, e.shown) {
 		return // new tokens alone are nobody's business
 	}
@@ -171,7 +171,7 @@ func shown(a userAnswer) []byte {
 
 // warning is how long before a session's end its pages are warned.
 func (e *eventStream) warning() time.Duration {
-	return min(warnAtMost, e.server.cfg.Session.IdleTimeout/5)
+	return min(warnAtMost, e.site.cfg.Session.IdleTimeout/5)
 }
 
 func (e *eventStream) untilWarning(left time.Duration) time.Duration {
@@ -201,7 +201,7 @@ func (e *eventStream) warn() time.Duration {
 func (e *eventStream) left() (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(e.r.Context(), askTime)
 	defer cancel()
-	return e.server.sessions.IdleLeft(ctx, e.sess)
+	return e.site.sessions.IdleLeft(ctx, e.sess)
 }
 
 func (e *eventStream) send(name string, data any) {

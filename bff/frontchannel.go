@@ -18,7 +18,7 @@ const minSID = 16
 // makes them optional.
 //
 // The answer is the same whatever came of it: who tries sids learns nothing. What came of it is in the log. Cookies and origin play no part.
-func (s *Server) frontchannel(w http.ResponseWriter, r *http.Request) error {
+func (s *site) frontchannel(w http.ResponseWriter, r *http.Request) error {
 	issuer, sid, reason := s.frontchannelTarget(r.URL.RawQuery)
 	if reason == "" {
 		s.endFrontchannel(r, issuer, sid)
@@ -35,7 +35,7 @@ func (s *Server) frontchannel(w http.ResponseWriter, r *http.Request) error {
 }
 
 // endFrontchannel ends the sessions and records it. An outage is an event for the operator: the provider's page could not read an answer that tells of it.
-func (s *Server) endFrontchannel(r *http.Request, issuer, sid string) {
+func (s *site) endFrontchannel(r *http.Request, issuer, sid string) {
 	n, err := s.sessions.EndByProviderSession(r.Context(), issuer, sid)
 	if err != nil {
 		s.metrics.storeError()
@@ -49,7 +49,7 @@ func (s *Server) endFrontchannel(r *http.Request, issuer, sid string) {
 }
 
 // frontchannelTarget decides which sessions a request may end. issuer is that of a provider with frontchannel_logout, or empty; reason says why nothing ends.
-func (s *Server) frontchannelTarget(query string) (issuer, sid, reason string) {
+func (s *site) frontchannelTarget(query string) (issuer, sid, reason string) {
 	q, err := url.ParseQuery(query)
 	if err != nil || len(q["iss"]) != 1 || len(q["sid"]) != 1 {
 		return "", "", "not_one_iss_and_sid"
@@ -65,7 +65,7 @@ func (s *Server) frontchannelTarget(query string) (issuer, sid, reason string) {
 }
 
 // frontchannelIssuer reports whether every provider of that issuer has frontchannel_logout: two may share one, and with it the sid.
-func (s *Server) frontchannelIssuer(issuer string) bool {
+func (s *site) frontchannelIssuer(issuer string) bool {
 	known := false
 	for _, cfg := range s.cfg.Providers {
 		if cfg.Issuer != issuer {

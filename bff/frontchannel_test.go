@@ -118,7 +118,7 @@ func TestFrontchannelTarget(t *testing.T) {
 		for i, allowed := range c.allowed {
 			providers[fmt.Sprint(i)] = provider.Config{Issuer: issuer, FrontchannelLogout: allowed}
 		}
-		s := &Server{cfg: &configs.Config{Providers: providers}}
+		s := &site{cfg: &configs.Config{Providers: providers}}
 		if _, got, reason := s.frontchannelTarget(c.query[1:]); reason != c.reason || (got == sid) != (reason == "") {
 			t.Errorf("%s: sid %q, reason %q; want %q", c.name, got, reason, c.reason)
 		}

@@ -64,7 +64,7 @@ func answerAll(conn net.Conn, answer []byte) {
 func hotPath(t testing.TB) (request func()) {
 	t.Helper()
 	h := newHouse(t, func(c *configs.Config) { c.Routes[0].Upstream = newStillUpstream(t) })
-	t.Cleanup(func() { h.server.table.Close() }) // before the upstream waits for its connections
+	t.Cleanup(func() { h.server.current.Load().table.Close() }) // before the upstream waits for its connections
 	br := h.browser()
 	br.signIn("/bff/login")
 	h.eventually("copies are trusted", h.server.sessions.CopiesTrusted)

@@ -110,7 +110,7 @@ func (h *house) run(public, admin net.Listener) {
 	}()
 	h.stop = sync.OnceValue(func() error { close(stop); return <-done })
 	h.t.Cleanup(func() { h.stop() })
-	h.eventually("the provider is known", func() bool { return h.server.providers["main"].Ready() == nil })
+	h.eventually("the provider is known", func() bool { return h.server.current.Load().providers["main"].Ready() == nil })
 }
 
 // raw sends bytes as they are and returns what came back.

@@ -12,7 +12,7 @@ import (
 //
 // Only a top-level navigation may start one: a script or a frame would leave cookies behind and go nowhere. A navigation that another site
 // started is bounced once, so that the Strict session cookie arrives and the sign-in knows which session it replaces.
-func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
+func (s *site) login(w http.ResponseWriter, r *http.Request) error {
 	if !edge.Navigation(r) {
 		return &edge.Problem{Code: "not_a_navigation", Login: loginPath}
 	}
@@ -49,7 +49,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 }
 
 // startSignIn remembers the sign-in in its cookie and redirects to the provider. The request must be a top-level navigation.
-func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, p *provider.Provider, signIn provider.SignIn, target string) error {
+func (s *site) startSignIn(w http.ResponseWriter, r *http.Request, p *provider.Provider, signIn provider.SignIn, target string) error {
 	location, err := p.AuthURL(signIn)
 	if err != nil {
 		return s.providerProblem(err)
@@ -76,7 +76,7 @@ func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, p *provider
 }
 
 // provider returns the named provider, or the default one.
-func (s *Server) provider(name string) (*provider.Provider, error) {
+func (s *site) provider(name string) (*provider.Provider, error) {
 	if name == "" {
 		name = s.defaultProvider
 	}
@@ -88,13 +88,13 @@ func (s *Server) provider(name string) (*provider.Provider, error) {
 }
 
 // ours reports whether a navigation is proven to be the user's own or our pages'. Browsers without fetch metadata prove nothing.
-func (s *Server) ours(r *http.Request) bool {
+func (s *site) ours(r *http.Request) bool {
 	ok, _ := edge.SameOrigin(edge.CrossingOf(r), s.origin, edge.CrossSiteRule{})
 	return ok
 }
 
 // isPage reports whether a navigation to target shows a page of the app, rather than what a route's upstream answers. Routes of pages say so.
-func (s *Server) isPage(target string) bool {
+func (s *site) isPage(target string) bool {
 	u, err := url.Parse(target)
 	if err != nil {
 		return false

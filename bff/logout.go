@@ -21,7 +21,7 @@ const logoutPath = "/bff/logout"
 //
 // It works without a session too, and where the request carries two session cookies: whoever wants out gets out.
 // An end that could not be written is a 503, with the cookie still there, so that it can be tried again.
-func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
+func (s *site) logout(w http.ResponseWriter, r *http.Request) error {
 	sess, err := s.sessions.Peek(r)
 	switch {
 	case errors.Is(err, session.ErrNone), errors.Is(err, session.ErrTwoCookies):
@@ -56,7 +56,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 }
 
 // forget makes the browser forget a session that has ended, and what it kept of it.
-func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
+func (s *site) forget(w http.ResponseWriter, r *http.Request) {
 	s.sessions.ClearCookie(w)
 	s.logins.clearAll(w, r)
 	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
@@ -64,7 +64,7 @@ func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
 
 // logoutPage answers GET /bff/logout: a page with a button, because a link alone must not sign anybody out. It is also where the
 // provider sends the browser after its own sign-out; with a state of ours it goes on to the app.
-func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
+func (s *site) logoutPage(w http.ResponseWriter, r *http.Request) error {
 	if state := r.URL.Query().Get("state"); state != "" && s.logoutStates.valid(state) {
 		return s.bounce(w, r, "/")
 	}
@@ -72,7 +72,7 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // endSessionURL is where the browser goes after the local sign-out: the provider's end-session URL, or the app if it has none.
-func (s *Server) endSessionURL(sess *session.Session) string {
+func (s *site) endSessionURL(sess *session.Session) string {
 	p, ok := s.providers[sess.Provider]
 	if !ok {
 		return "/"

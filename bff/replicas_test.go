@@ -29,9 +29,9 @@ type replica struct {
 func (h *house) replica() *replica {
 	h.t.Helper()
 	r := &replica{h: h}
-	m, err := session.New(h.server.cfg.Session.Config, h.server.store, session.Deps{
+	m, err := session.New(h.server.current.Load().cfg.Session.Config, h.server.store, session.Deps{
 		Refresh:         func(context.Context, *session.Session) (session.Refreshed, error) { return r.grant, r.err },
-		InsecureCookies: h.server.cfg.Server.InsecureLocalhostCookies,
+		InsecureCookies: h.server.current.Load().cfg.Server.InsecureLocalhostCookies,
 	})
 	if err != nil {
 		h.t.Fatal(err)

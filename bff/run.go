@@ -23,14 +23,15 @@ const closeGrace = 5 * time.Second
 // and refreshes under way write what they got. It returns nil after a clean stop. When ctx ends, it ends at once. A Server runs once.
 func (s *Server) Run(ctx context.Context, stop <-chan struct{}) error {
 	defer s.close()
-	public, err := net.Listen("tcp", s.cfg.Server.Listen)
+	cfg := s.current.Load().cfg.Server
+	public, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on server.listen: %w\n%s", err, addressHint)
 	}
 	defer public.Close()
 	var admin net.Listener
-	if s.cfg.Server.AdminListen != "off" {
-		if admin, err = net.Listen("tcp", s.cfg.Server.AdminListen); err != nil {
+	if cfg.AdminListen != "off" {
+		if admin, err = net.Listen("tcp", cfg.AdminListen); err != nil {
 			return fmt.Errorf("listen on server.admin_listen: %w\n%s", err, addressHint)
 		}
 		defer admin.Close()
@@ -43,7 +44,7 @@ func (s *Server) serve(ctx context.Context, stop <-chan struct{}, public, admin 
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	for _, p := range s.providers {
+	for _, p := range s.current.Load().providers {
 		wg.Go(func() { p.Run(background) })
 	}
 	wg.Go(func() { s.sessions.Watch(background) })
@@ -78,12 +79,13 @@ func (s *Server) serve(ctx context.Context, stop <-chan struct{}, public, admin 
 // drain says "not ready", waits for balancers to hear it, stops listening, and waits for the requests in flight.
 func (s *Server) drain(ctx context.Context, pub *http.Server) error {
 	s.draining.Store(true)
-	s.log.Info("draining", "grace", s.cfg.Server.ShutdownGrace.String())
+	cfg := s.current.Load().cfg.Server
+	s.log.Info("draining", "grace", cfg.ShutdownGrace.String())
 	select { // a balancer that asks for readiness now and then still sends requests
-	case <-time.After(s.cfg.Server.ShutdownDelay):
+	case <-time.After(cfg.ShutdownDelay):
 	case <-ctx.Done():
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Server.ShutdownGrace)
+	ctx, cancel := context.WithTimeout(ctx, cfg.ShutdownGrace)
 	defer cancel()
 	drained := make(chan struct{})
 	go func() { s.streams.drain(ctx); close(drained) }()
@@ -101,7 +103,7 @@ func (s *Server) drain(ctx context.Context, pub *http.Server) error {
 // httpServer has every limit that net/http leaves open by default. Bodies have theirs in edge.BodyTime
 // and where a route reads them, answers in limitTime and a route's idle.
 func (s *Server) httpServer(base context.Context, h http.Handler) *http.Server {
-	cfg := s.cfg.Server
+	cfg := s.current.Load().cfg.Server
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: cfg.ReadHeaderTimeout, IdleTimeout: cfg.IdleTimeout, MaxHeaderBytes: int(cfg.MaxHeader),
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong on the wire
@@ -119,7 +121,7 @@ func (s *Server) close() {
 		s.log.Error("refreshes were still under way", "error", err)
 	}
 	s.revoker.close(ctx)
-	s.table.Close()
+	s.current.Load().table.Close()
 	if err := s.store.Close(); err != nil {
 		s.log.Error("close session store", "error", err)
 	}

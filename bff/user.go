@@ -29,7 +29,7 @@ type sessionAnswer struct {
 }
 
 // user answers GET /bff/user: who is signed in, or that nobody is. It does not extend the session, so that an app may poll it.
-func (s *Server) user(w http.ResponseWriter, r *http.Request) error {
+func (s *site) user(w http.ResponseWriter, r *http.Request) error {
 	sess, err := s.sessions.Peek(r)
 	switch {
 	case errors.Is(err, session.ErrNone):
@@ -49,7 +49,7 @@ func (s *Server) user(w http.ResponseWriter, r *http.Request) error {
 }
 
 // answerFor is what a session's own browser may know of it.
-func (s *Server) answerFor(sess *session.Session, idle time.Duration) userAnswer {
+func (s *site) answerFor(sess *session.Session, idle time.Duration) userAnswer {
 	return userAnswer{
 		Authenticated: true, Subject: sess.Subject, Claims: sess.Claims, Roles: sess.Roles,
 		Session: &sessionAnswer{ID: sess.Handle, ExpiresIn: seconds(sess.Deadline.Sub(s.now())), IdleExpiresIn: seconds(idle)},
@@ -57,7 +57,7 @@ func (s *Server) answerFor(sess *session.Session, idle time.Duration) userAnswer
 }
 
 // keepalive answers POST /bff/keepalive: it extends the idle timeout at once; 204, or 401 without a session.
-func (s *Server) keepalive(w http.ResponseWriter, r *http.Request) error {
+func (s *site) keepalive(w http.ResponseWriter, r *http.Request) error {
 	sess, err := s.sessions.Peek(r)
 	if err != nil {
 		return s.sessionProblem(err)
@@ -72,7 +72,7 @@ func (s *Server) keepalive(w http.ResponseWriter, r *http.Request) error {
 }
 
 // note puts who is asking into the request's record.
-func (s *Server) note(r *http.Request, sess *session.Session) {
+func (s *site) note(r *http.Request, sess *session.Session) {
 	rec := edge.From(r.Context())
 	rec.Subject, rec.Session = edge.Pseudonym(sess.Issuer, sess.Subject), sess.ID().Short()
 }

@@ -201,15 +201,6 @@ func (m *Manager) claim(ctx context.Context, kind, name string, owner WriteID) (
 	return first, nil
 }
 
-// SealKey derives 32-byte keys for another purpose, which info names, from every secret: the first one seals, all of them open.
-func (m *Manager) SealKey(info string) [][]byte {
-	keys, err := m.seal.derive(info)
-	if err != nil {
-		panic(err) // 32 bytes of HKDF-SHA256 do not fail
-	}
-	return keys
-}
-
 // Check reports whether the store can serve.
 func (m *Manager) Check(ctx context.Context) error { return m.store.Check(ctx) }
 

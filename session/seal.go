@@ -130,11 +130,11 @@ func (s *sealer) keyOf(sealed []byte) (sealKey, error) {
 	return sealKey{}, errSecret
 }
 
-// derive makes a key for another purpose from every secret, the first first.
-func (s *sealer) derive(info string) ([][]byte, error) {
+// SealKeys derives 32-byte keys for another purpose, which info names, from every secret: the first one seals, all of them open.
+func SealKeys(secrets []secret.String, info string) ([][]byte, error) {
 	var keys [][]byte
-	for _, k := range s.keys {
-		key, err := hkdf.Key(sha256.New, k.secret, nil, "cloakroom other "+info, 32)
+	for _, one := range secrets {
+		key, err := hkdf.Key(sha256.New, []byte(one.Reveal()), nil, "cloakroom other "+info, 32)
 		if err != nil {
 			return nil, fmt.Errorf("derive key: %w", err)
 		}

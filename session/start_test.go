@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -213,19 +212,6 @@ func TestClaim(t *testing.T) {
 	st.breakWith(errDown)
 	if ok, err := one.Claim(t.Context(), "another"); ok || !errors.Is(err, errDown) {
 		t.Errorf("Claim in an outage = %v, %v", ok, err)
-	}
-}
-
-// A key for another purpose is the same in every process with these secrets, one for each secret, and different for each purpose.
-func TestSealKey(t *testing.T) {
-	both := func(c *Config, _ *Deps) { c.Secrets = testSecrets }
-	one, two := newHouse(t, newFakeStore(), newFakeProvider(), both), newHouse(t, newFakeStore(), newFakeProvider(), both)
-	a, b := one.SealKey("login cookie"), two.SealKey("login cookie")
-	if len(a) != 2 || len(a[0]) != 32 || !slices.EqualFunc(a, b, slices.Equal[[]byte]) {
-		t.Errorf("keys %x and %x", a, b)
-	}
-	if slices.Equal(a[0], one.SealKey("another purpose")[0]) {
-		t.Error("two purposes, one key")
 	}
 }
 

@@ -1,0 +1,119 @@
+package bff
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+
+	"cloakroom/bff/provider"
+	"cloakroom/bff/static"
+	"cloakroom/configs"
+	"cloakroom/proxy"
+	"cloakroom/session"
+)
+
+// site is one generation of the configuration: all that it says and that may change while the server runs. What lives as long as the process
+// is the Server's, which a site embeds. A request is answered by one site from its beginning to its end, whatever comes after it: the handlers are the
+// site's methods, and find the others there and nowhere else.
+type site struct {
+	*Server
+	cfg             *configs.Config
+	trusted         []netip.Prefix
+	providers       map[string]*provider.Provider
+	providerNames   []string // sorted
+	defaultProvider string
+	logins          *loginCookies
+	logoutStates    logoutStates
+	table           *proxy.Table
+	files           http.Handler // nil without an app
+	handler         http.Handler // the whole chain
+}
+
+// newSite wires a generation. It starts nothing and opens no connection.
+func (s *Server) newSite(cfg *configs.Config) (*site, error) {
+	n := &site{Server: s, cfg: cfg, defaultProvider: cfg.DefaultProvider}
+	for _, wire := range []func() error{n.wireTrust, n.wireProviders, n.wireCookies, n.wireRoutes, n.wireFiles} {
+		if err := wire(); err != nil {
+			return nil, err
+		}
+	}
+	n.handler = n.chain()
+	return n, nil
+}
+
+func (s *site) wireTrust() error {
+	for _, p := range s.cfg.Server.TrustedProxies {
+		prefix, err := netip.ParsePrefix(p)
+		if err != nil {
+			return fmt.Errorf("server.trusted_proxies: %w", err)
+		}
+		s.trusted = append(s.trusted, prefix)
+	}
+	return nil
+}
+
+func (s *site) wireProviders() error {
+	s.providers = make(map[string]*provider.Provider, len(s.cfg.Providers))
+	if len(s.cfg.Providers) == 1 {
+		for s.defaultProvider = range s.cfg.Providers {
+		}
+	}
+	for name, cfg := range s.cfg.Providers {
+		p, err := provider.New(name, cfg, s.cfg.Server.PublicURL+s.callbackPath(name), provider.Deps{
+			Log: s.log, OnError: func(kind string) { s.metrics.providerError(name, kind) },
+			Orphaned: func(t provider.Tokens) { s.revoker.add(&session.Session{Provider: name, Tokens: session.Tokens(t)}) },
+		})
+		if err != nil {
+			return fmt.Errorf("providers.%s: %w", name, err)
+		}
+		s.providers[name] = p
+		s.providerNames = append(s.providerNames, name)
+	}
+	slices.Sort(s.providerNames)
+	return nil
+}
+
+// callbackPath is where a provider sends the browser back. Each has its own, because not every one names itself in its answer (RFC 9207): by the
+// path alone an answer of one is not taken for another's. The default provider has the short one.
+func (s *site) callbackPath(name string) string {
+	if name == s.defaultProvider {
+		return "/bff/callback"
+	}
+	return "/bff/callback/" + name
+}
+
+// wireCookies makes what is sealed with the session secrets and is no session.
+func (s *site) wireCookies() error {
+	var keys [4][][]byte
+	for i, purpose := range []string{"login cookie hash", "login cookie block", "logout state hash", "logout state block"} {
+		var err error
+		if keys[i], err = session.SealKeys(s.cfg.Session.Secrets, purpose); err != nil {
+			return fmt.Errorf("session.secrets: %w", err)
+		}
+	}
+	s.logins = newLoginCookies(keys[0], keys[1], s.cfg.Server.InsecureLocalhostCookies)
+	s.logoutStates = newLogoutStates(keys[2], keys[3])
+	return nil
+}
+
+func (s *site) wireRoutes() (err error) {
+	s.table, err = proxy.Compile(s.cfg.Routes, proxy.Deps{
+		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream,
+	})
+	if err != nil {
+		return fmt.Errorf("routes: %w", err)
+	}
+	return nil
+}
+
+func (s *site) wireFiles() (err error) {
+	if s.cfg.SPA.Dir == "" && s.cfg.SPA.DevServer == "" && s.spa == nil {
+		return nil
+	}
+	s.files, err = static.New(s.cfg.SPA, static.Deps{Log: s.log, Files: s.spa, Origin: s.origin.String(), OnError: s.filesFailed})
+	if err != nil {
+		return fmt.Errorf("spa: %w", err)
+	}
+	return nil
+}
