@@ -110,7 +110,9 @@ func TestCaching(t *testing.T) { // HDR-12
 }
 
 func TestRedirects(t *testing.T) { // PRX-27 BBA-6.1-20
-	tg := target{scheme: "http", host: "orders:9001", name: "orders", base: "/v2", rawBase: "/v2", strip: "/api", rawStrip: "/api"}
+	c := conf("/api/")
+	c.StripPrefix = "/api"
+	rt := compile(t, c).routes[0]
 	asked, _ := url.Parse("http://orders:9001/v2/orders/7")
 	for _, c := range []struct{ name, location, want string }{
 		{"absolute on the upstream", "http://orders:9001/v2/orders/8?a=1;b#f", "/api/orders/8?a=1;b#f"},
@@ -149,7 +151,7 @@ func TestRedirects(t *testing.T) { // PRX-27 BBA-6.1-20
 		{"leading space", " /v2/x", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, ok := tg.location(c.location, asked, Caller{Proto: "https", Host: "app.example.com"})
+			got, ok := rt.location(c.location, asked, Caller{Proto: "https", Host: "app.example.com"})
 			if ok != (c.want != "") || ok && got != c.want {
 				t.Errorf("%q: got %q, %v, want %q", c.location, got, ok, c.want)
 			}
@@ -158,14 +160,16 @@ func TestRedirects(t *testing.T) { // PRX-27 BBA-6.1-20
 }
 
 func TestARedirectToOurOwnOriginPassesWhereBothAreOnOneHost(t *testing.T) { // as in development
-	tg := target{scheme: "http", host: "localhost:9001", name: "localhost"}
+	c := conf("/")
+	c.Upstream = "http://localhost:9001"
+	rt := compile(t, c).routes[0]
 	asked, _ := url.Parse("http://localhost:9001/a")
 	for location, want := range map[string]string{
 		"http://localhost:8080/b": "http://localhost:8080/b",
 		"http://localhost:9001/b": "/b",
 		"http://localhost:9002/b": "",
 	} {
-		if got, _ := tg.location(location, asked, Caller{Proto: "http", Host: "localhost:8080"}); got != want {
+		if got, _ := rt.location(location, asked, Caller{Proto: "http", Host: "localhost:8080"}); got != want {
 			t.Errorf("%s: got %q, want %q", location, got, want)
 		}
 	}

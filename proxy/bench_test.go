@@ -20,6 +20,9 @@ func (canned) RoundTrip(r *http.Request) (*http.Response, error) {
 		Body:   io.NopCloser(strings.NewReader(`{"ok":true}`))}, nil
 }
 
+// CloseIdleConnections has none to close.
+func (canned) CloseIdleConnections() {}
+
 // browserRequest has the headers that Chromium sends with a fetch.
 func browserRequest() *http.Request {
 	r := httptest.NewRequest("GET", "/api/orders/7", nil)
@@ -50,7 +53,7 @@ func BenchmarkForward(b *testing.B) {
 	})
 	b.Run("memory/route", func(b *testing.B) {
 		rt := route("http://up.test")
-		rt.requests = canned{}
+		rt.up.servers[0].current.Store(&pools{requests: canned{}})
 		measure(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rt.Forward(w, r, caller) }))
 	})
 	up := upstream(b, func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +62,7 @@ func BenchmarkForward(b *testing.B) {
 	})
 	b.Run("sockets/bare", func(b *testing.B) {
 		p := bare(up)
-		p.Transport = newPool(maxRequests)
+		p.Transport = route(up).up.servers[0].current.Load().requests
 		serve(b, p)
 	})
 	b.Run("sockets/route", func(b *testing.B) {

@@ -197,11 +197,14 @@ func (b *responseBody) Read(p []byte) (int, error) {
 }
 
 // Close ends the wait. Trailers do not cross: nobody has looked at them when the answer is let out, and a browser's
-// scripts cannot read them.
+// scripts cannot read them. gRPC's do, without which a call is not complete.
 func (b *responseBody) Close() error {
 	b.x.unbound()
 	err := b.body.Close()
-	b.res.Trailer = nil
+	if !b.x.grpc || !isGRPC(b.res.Header) {
+		b.res.Trailer = nil
+	}
+	b.x.trailers(b.res.Trailer)
 	return err
 }
 

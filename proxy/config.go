@@ -13,8 +13,12 @@ type Config struct {
 	Path string `yaml:"path" required:"true" example:"/api/"`
 	// Methods are the methods that the route takes; GET also takes HEAD. Empty: all but TRACE and CONNECT.
 	Methods []string `yaml:"methods" default:"[]"`
-	// Upstream is the API server's URL, with an optional base path. http or https.
-	Upstream string `yaml:"upstream" required:"true" example:"http://orders:9001/v2"`
+	// Upstream is where the route goes: the API server's URL, http, https or unix:/run/orders.sock, with an optional base path; or the name of one of `upstreams`.
+	Upstream string `yaml:"upstream" default:"" example:"http://orders:9001/v2"`
+	// Upstreams are the URLs of several servers that do the same, asked in turns, instead of one upstream. They differ in host and port, or socket, only.
+	Upstreams []string `yaml:"upstreams" default:"[]"`
+	// Health is how one of the route's own servers is found that had better be left alone. A named upstream has its own.
+	Health HealthConfig `yaml:"health"`
 	// StripPrefix is cut from the request's path before the upstream's base path is put in front.
 	StripPrefix string `yaml:"strip_prefix" default:""`
 	// Auth is whether the route needs a session: `required`; `optional` (the bearer is added where there is one); `none` (no session is read, no bearer added).

@@ -77,6 +77,7 @@ func (d *deadlines) SetReadDeadline(time.Time) error { d.set.Add(1); return nil 
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (roundTrip) CloseIdleConnections()                               {}
 
 // slowBody is a body whose first read tells that it has begun, and ends when it is told how.
 type slowBody struct {
@@ -92,17 +93,17 @@ func TestABodyTouchesNothingAfterItsRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := conf("/")
 			c.Upstream = "http://upstream.test"
-			table, err := Compile([]Config{c}, Deps{OnError: func(http.ResponseWriter, *http.Request, error) {}})
+			table, err := Compile([]Config{c}, nil, Deps{OnError: func(http.ResponseWriter, *http.Request, error) {}}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			body := slowBody{make(chan struct{}), make(chan error, 1)}
 			late := make(chan error)
-			table.routes[0].requests = roundTrip(func(r *http.Request) (*http.Response, error) {
+			table.routes[0].up.servers[0].current.Store(&pools{requests: roundTrip(func(r *http.Request) (*http.Response, error) {
 				go func() { _, err := r.Body.Read(make([]byte, 1)); late <- err }()
 				<-body.begun
 				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
-			})
+			})})
 			w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 			table.routes[0].Forward(w, httptest.NewRequest("POST", "/x", body), Caller{})
 			before := w.set.Load()

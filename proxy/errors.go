@@ -59,6 +59,9 @@ var errMalformed = errors.New("malformed answer or broken protocol")
 // loggable keeps what a log may hold. The HTTP parser's errors quote the upstream's bytes, which may be anything, a token
 // included; they are replaced. Network and certificate errors are kept whole.
 func loggable(err error) error {
+	if errors.Is(err, errUnhealthy) {
+		return err
+	}
 	var network *net.OpError
 	var certificate *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
@@ -73,7 +76,7 @@ func loggable(err error) error {
 	case errors.As(err, &handshake):
 		return errors.New("the upstream does not speak TLS")
 	}
-	for _, known := range []error{io.ErrUnexpectedEOF, io.EOF, syscall.ECONNRESET, syscall.EPIPE, context.Canceled} {
+	for _, known := range []error{io.ErrUnexpectedEOF, io.EOF, syscall.ECONNRESET, syscall.EPIPE, context.Canceled, context.DeadlineExceeded, ErrUpstreamTimeout} {
 		if errors.Is(err, known) {
 			return known
 		}

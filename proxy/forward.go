@@ -25,6 +25,7 @@ type exchange struct {
 	path    string        // of the upstream's URL, decoded
 	rawPath string        // the same escaped, where that is not the usual form
 	upgrade bool
+	grpc    bool
 	replay  []byte        // the body, where it is kept to be sent again
 	out     *http.Request // as it goes to the upstream
 	answer  responseBody  // the upstream's, as it goes to the client
@@ -109,6 +110,10 @@ func (x *exchange) admit() (err error) {
 	if x.upgrade, err = wantsUpgrade(r); err != nil {
 		return err
 	}
+	if x.upgrade && x.route.up.http2Only() {
+		return fmt.Errorf("%w: the upstream is asked by HTTP/2 only", ErrUpgradeRefused)
+	}
+	x.grpc = isGRPC(r.Header)
 	x.path, x.rawPath, err = x.route.target.path(r.URL)
 	return err
 }
@@ -184,7 +189,7 @@ func (x *exchange) accept(res *http.Response) error {
 			return err
 		}
 	}
-	res.Trailer = nil
+	res.Trailer = nil // announced ones; see grpc.go
 	x.answer = responseBody{x: x, res: res, body: res.Body, left: limit, limited: limit > 0}
 	res.Body = &x.answer
 	x.deliver(res.Header)

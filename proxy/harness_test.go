@@ -34,14 +34,20 @@ const token = "the-access-token"
 // newGateway starts a gateway. change may alter the route and the caller; nil leaves the defaults.
 func newGateway(t testing.TB, upstream string, change func(*Config, *Caller)) *gateway {
 	t.Helper()
+	return newGatewayTo(t, Upstream{URL: upstream}, change)
+}
+
+// newGatewayTo is newGateway in front of an upstream as `upstreams` may describe it.
+func newGatewayTo(t testing.TB, up Upstream, change func(*Config, *Caller)) *gateway {
+	t.Helper()
 	c := conf("/")
-	c.Upstream = upstream
+	c.Upstream = "up"
 	caller := Caller{Bearer: token, ClientIP: netip.MustParseAddr("192.0.2.1"), Proto: "https", Host: "app.example.com", RequestID: "req-1"}
 	if change != nil {
 		change(&c, &caller)
 	}
 	g := &gateway{}
-	table, err := Compile([]Config{c}, Deps{Via: "cloakroom-1", OnError: g.onError})
+	table, err := Compile([]Config{c}, map[string]Upstream{"up": up}, Deps{Via: "cloakroom-1", OnError: g.onError}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,7 @@ func TestLoopsEnd(t *testing.T) { // PRX-14
 
 func TestAGatewayThatPointsAtItselfIsNotEndless(t *testing.T) { // PRX-14
 	front := newGateway(t, "http://127.0.0.1:1", nil)
-	front.table.routes[0].target.host = strings.TrimPrefix(front.URL, "http://")
+	front.table.routes[0].up.servers[0].host = strings.TrimPrefix(front.URL, "http://")
 	if res, _ := get(t, front.URL+"/x"); res.StatusCode != 508 {
 		t.Errorf("got %d, want 508", res.StatusCode)
 	}

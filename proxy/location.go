@@ -33,7 +33,7 @@ func (x *exchange) relocate(res *http.Response) error {
 		return nil
 	}
 	if len(raw) == 1 {
-		if out, ok := x.route.target.location(raw[0], res.Request.URL, x.caller); ok {
+		if out, ok := x.route.location(raw[0], res.Request.URL, x.caller); ok {
 			h["Location"] = []string{out}
 			return nil
 		}
@@ -46,7 +46,7 @@ func (x *exchange) relocate(res *http.Response) error {
 }
 
 // location decides on one Location. asked is the URL that the upstream was asked for.
-func (t target) location(raw string, asked *url.URL, c Caller) (string, bool) {
+func (rt *Route) location(raw string, asked *url.URL, c Caller) (string, bool) {
 	if strings.ContainsAny(raw, "\\\t\r\n\x00") || strings.TrimSpace(raw) != raw { // browsers read these their own way
 		return "", false
 	}
@@ -54,17 +54,17 @@ func (t target) location(raw string, asked *url.URL, c Caller) (string, bool) {
 	if err != nil || u.User != nil || u.Opaque != "" {
 		return "", false
 	}
-	host := strings.ToLower(u.Hostname())
+	there, host := rt.up.isAt(u)
 	switch {
-	case u.Scheme == t.scheme && host == t.name && port(u) == port(asked):
-		path, ok := t.outward(u)
+	case there: // on whichever of the servers: they do the same
+		path, ok := rt.target.outward(u)
 		return withRest(path, u), ok
 	case u.Scheme == c.Proto && strings.EqualFold(u.Host, c.Host):
 		return u.String(), true
-	case host == t.name: // not before: in development both are on localhost
+	case host: // not before: in development both are on localhost
 		return "", false // another door of the same inner host
 	}
-	return u.String(), u.Scheme == "https" && public(host)
+	return u.String(), u.Scheme == "https" && public(strings.ToLower(u.Hostname()))
 }
 
 // withRest puts u's query and fragment behind a path that is escaped already.

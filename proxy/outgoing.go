@@ -28,7 +28,7 @@ type Caller struct {
 
 // ours is how many headers addOurs may add, and usually how many more there are than the client's: seven come, its cookie goes.
 const (
-	ours    = 10
+	ours    = 11
 	usually = 6
 )
 
@@ -82,6 +82,9 @@ func (x *exchange) addOurs(h http.Header) {
 		if n, err := strconv.ParseUint(left[0], 10, 31); err == nil && n > 0 {
 			set("Max-Forwards", strconv.FormatUint(n-1, 10))
 		}
+	}
+	if x.grpc {
+		set("Te", "trailers")
 	}
 	if x.upgrade {
 		set("Connection", "Upgrade")

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,40 +23,46 @@ type Deps struct {
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 	// ObserveUpstream is told how long the upstream took until its headers, or its failure. nil is fine.
 	ObserveUpstream func(r *http.Request, d time.Duration)
+	// Resolver looks up the upstreams' names. nil: the system's.
+	Resolver *net.Resolver
 }
 
 // Table finds the route of a request. It does not change after Compile and is safe for concurrent use.
 type Table struct {
 	mux    *http.ServeMux
 	routes []*Route
-	pools  map[string]pools // by scheme and host
+	// services are the routes' upstreams at work, by what makes two the same.
+	services map[string]*service
+	closing  sync.Once
 }
 
 // Route is one compiled route.
 type Route struct {
-	Config   Config
-	index    int
-	pattern  pattern
-	target   target
-	via      string
-	requests http.RoundTripper // the upstream's pools, see transport.go
-	streams  http.RoundTripper
-	proxy    *httputil.ReverseProxy
-	deps     Deps
+	Config  Config
+	index   int
+	pattern pattern
+	target  target
+	up      *service
+	via     string
+	proxy   *httputil.ReverseProxy
+	deps    Deps
 }
 
 // Compile builds the table. The error joins all that is wrong; each part names its route by number (from 0) and path.
-func Compile(routes []Config, d Deps) (*Table, error) {
+//
+// upstreams are those that routes may name. previous is the table that this one is to follow, or nil: an upstream that has not changed goes on with its
+// connections and with what is known of its health. previous may be in use, and is closed by whoever made it.
+func Compile(routes []Config, upstreams map[string]Upstream, d Deps, previous *Table) (*Table, error) {
 	if d.Via == "" {
 		d.Via = "cloakroom"
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	l, t := newLayout(), &Table{pools: map[string]pools{}}
+	l, t := newLayout(), &Table{services: map[string]*service{}}
 	var errs []error
 	for i, c := range routes {
-		rt, err := t.compile(i, c, d)
+		rt, err := t.compile(i, c, d, upstreams, previous)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %d (%q): %w", i, c.Path, err))
 			continue
@@ -67,6 +75,7 @@ func Compile(routes []Config, d Deps) (*Table, error) {
 		errs = append(errs, fmt.Errorf("route %d (%q) and route %d (%q): %s", c.A, routes[c.A].Path, c.B, routes[c.B].Path, c.Reason))
 	}
 	if len(errs) > 0 {
+		t.Close()
 		return nil, errors.Join(errs...)
 	}
 	t.mux = l.mux
@@ -74,7 +83,7 @@ func Compile(routes []Config, d Deps) (*Table, error) {
 }
 
 // compile checks one route and wires its ReverseProxy.
-func (t *Table) compile(i int, c Config, d Deps) (*Route, error) {
+func (t *Table) compile(i int, c Config, d Deps, upstreams map[string]Upstream, previous *Table) (*Route, error) {
 	var problems []error
 	c.Validate(func(key, problem string) { problems = append(problems, fmt.Errorf("%s: %s", key, problem)) })
 	if _, problem := readPattern(c.Path); problem != "" && len(problems) == 0 {
@@ -83,17 +92,19 @@ func (t *Table) compile(i int, c Config, d Deps) (*Route, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	tg, err := newTarget(c)
+	config, err := c.Resolve(upstreams)
 	if err != nil {
 		return nil, err
 	}
-	origin := tg.scheme + "://" + tg.host
-	p, ok := t.pools[origin]
-	if !ok {
-		p = pools{requests: newPool(maxRequests), streams: newPool(maxStreams)}
-		t.pools[origin] = p
+	all, err := config.addresses()
+	if err != nil {
+		return nil, fmt.Errorf("upstream: %w", err)
 	}
-	rt := &Route{Config: c, index: i, target: tg, via: d.Via, requests: p.requests, streams: p.streams, deps: d}
+	up, err := t.service(c.UpstreamName(), config.withDefaults(), all, d, previous)
+	if err != nil {
+		return nil, fmt.Errorf("upstream: %w", err)
+	}
+	rt := &Route{Config: c, index: i, target: newTarget(all[0].base, c.StripPrefix), up: up, via: d.Via, deps: d}
 	rt.proxy = newReverseProxy(rt)
 	return rt, nil
 }
@@ -120,12 +131,36 @@ func (t *Table) Match(r *http.Request) (route *Route, allow []string) {
 // Routes lists the compiled routes in the order of the configuration.
 func (t *Table) Routes() []*Route { return slices.Clone(t.routes) }
 
-// Close drops idle connections. Requests under way finish undisturbed.
-func (t *Table) Close() {
-	for _, p := range t.pools {
-		p.requests.CloseIdleConnections()
-		p.streams.CloseIdleConnections()
+// service is the one that the table, or the one before, has already; else a new one.
+func (t *Table) service(name string, config Upstream, all []address, d Deps, previous *Table) (*service, error) {
+	key := config.key(name, all)
+	if known := t.services[key]; known != nil {
+		return known, nil
 	}
+	var up *service
+	if previous != nil {
+		up = previous.services[key]
+	}
+	if up == nil {
+		var err error
+		if up, err = newService(name, config, all, d); err != nil {
+			return nil, err
+		}
+	}
+	up.users.Add(1)
+	t.services[key] = up
+	return up, nil
+}
+
+// Close lets go of the upstreams; what no other table has drops its idle connections. Requests under way finish undisturbed.
+func (t *Table) Close() {
+	t.closing.Do(func() {
+		for _, u := range t.services {
+			if u.users.Add(-1) == 0 {
+				u.close()
+			}
+		}
+	})
 }
 
 // group is the routes of one path, told apart by method.

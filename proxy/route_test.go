@@ -20,7 +20,7 @@ func conf(path string, methods ...string) Config {
 
 func compile(t testing.TB, routes ...Config) *Table {
 	t.Helper()
-	table, err := Compile(routes, Deps{OnError: func(w http.ResponseWriter, r *http.Request, err error) { w.WriteHeader(502) }})
+	table, err := Compile(routes, nil, Deps{OnError: func(w http.ResponseWriter, r *http.Request, err error) { w.WriteHeader(502) }}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestRoutesThatCannotStandSideBySide(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := Conflicts(c.routes)
-			_, err := Compile(c.routes, Deps{})
+			_, err := Compile(c.routes, nil, Deps{}, nil)
 			if c.want == "" {
 				if len(got) > 0 || err != nil {
 					t.Fatalf("got %v, %v, want none", got, err)
@@ -162,7 +162,7 @@ func TestRoutesThatDoNotCompile(t *testing.T) {
 		"upstream with dot segments":    with(func(c *Config) { c.Upstream = "http://orders/a/../b" }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Compile([]Config{c}, Deps{}); err == nil {
+			if _, err := Compile([]Config{c}, nil, Deps{}, nil); err == nil {
 				t.Errorf("route %+v compiled", c)
 			}
 		})
@@ -170,7 +170,7 @@ func TestRoutesThatDoNotCompile(t *testing.T) {
 }
 
 func TestCompileReportsAllThatIsWrong(t *testing.T) {
-	_, err := Compile([]Config{conf("x"), conf("/a"), conf("/a"), conf("/y", "TRACE")}, Deps{})
+	_, err := Compile([]Config{conf("x"), conf("/a"), conf("/a"), conf("/y", "TRACE")}, nil, Deps{}, nil)
 	for _, want := range []string{`route 0 ("x")`, `route 1 ("/a") and route 2 ("/a")`, `route 3 ("/y")`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q", err, want)

@@ -1,35 +1,21 @@
 package proxy
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 )
 
-// target is where a route's requests go: an origin, a base path on it, and what is cut from the request's path.
+// target is what becomes of a request's path: what is cut from it, and the upstream's base path that is put in front.
 // Paths are kept in two forms, decoded and escaped.
 type target struct {
-	scheme, host    string // host with port, as configured
-	name            string // host without port, lower case
 	base, rawBase   string // "" or /v2
 	strip, rawStrip string // "" or /api
 }
 
-// newTarget reads `upstream` and `strip_prefix` of a route that Validate has found right.
-func newTarget(c Config) (target, error) {
-	u, err := url.Parse(c.Upstream)
-	if err != nil {
-		return target{}, errors.New("upstream is no URL")
-	}
-	t := target{scheme: u.Scheme, host: u.Host, name: strings.ToLower(u.Hostname()), strip: c.StripPrefix}
-	t.base = strings.TrimSuffix(u.Path, "/")
-	t.rawBase, t.rawStrip = escaped(t.base), escaped(t.strip)
-	if t.base != "" && pathProblem(t.base) != "" {
-		return target{}, fmt.Errorf("upstream: %s in its base path", pathProblem(t.base))
-	}
-	return t, nil
+func newTarget(base, strip string) target {
+	return target{base: base, rawBase: escaped(base), strip: strip, rawStrip: escaped(strip)}
 }
 
 func escaped(path string) string { return (&url.URL{Path: path}).EscapedPath() }
@@ -81,14 +67,12 @@ func cutSegments(path, prefix string) (rest string, ok bool) {
 	return rest, ok && (rest == "" || rest[0] == '/')
 }
 
-// aim points out at the upstream. The query is the client's, byte for byte: ReverseProxy would drop the parts that
+// aim gives out its path. The query is the client's, byte for byte: ReverseProxy would drop the parts that
 // it cannot parse, and `;` is data here.
 func (t target) aim(out *http.Request, path, raw, query string) {
-	out.URL.Scheme, out.URL.Host = t.scheme, t.host
 	out.URL.Path, out.URL.RawPath = path, raw
 	out.URL.RawQuery = query
 	out.URL.User, out.URL.Opaque, out.URL.Fragment, out.URL.RawFragment = nil, "", "", ""
-	out.Host = "" // the URL's: a client's Host decides nothing
 }
 
 // pathProblem says why a decoded path is not sent to an upstream; empty where it may be. The list is of what servers

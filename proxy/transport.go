@@ -2,44 +2,60 @@ package proxy
 
 import (
 	"bytes"
-	"crypto/tls"
+	"context"
 	"io"
 	"math"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
-// maxRequests and maxStreams bound the connections to one upstream. Sockets and event streams have connections of their own: as
+// maxStreams bounds the connections for sockets and event streams to one server. They have connections of their own: as
 // many as there are open pages, they would otherwise leave none for the requests of those pages.
-const (
-	maxRequests = 1024
-	maxStreams  = 16 << 10
-)
+const maxStreams = 16 << 10
 
-// pools are the connections to one upstream.
-type pools struct{ requests, streams *http.Transport }
-
-// transport chooses the pool for a request. A client that lies about what it wants waits with others of its kind, no more.
-func (x *exchange) transport() http.RoundTripper {
-	if x.upgrade || hasToken(x.in.Header["Accept"], eventStream) {
-		return x.route.streams
-	}
-	return x.route.requests
+// pools are one generation of the connections to one server.
+type pools struct {
+	requests, streams pool
+	checks            http.RoundTripper // keeps no connection
+	until             time.Time         // when they are stale, see upkeep.go
+	open              atomic.Int64      // connections
 }
 
-// newPool makes up to most connections to one upstream. Routes to the same one share it; how long a request may take is each
+// pool is a transport that keeps connections.
+type pool interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+func (p *pools) closeIdle() {
+	p.requests.CloseIdleConnections()
+	p.streams.CloseIdleConnections()
+}
+
+// newPools makes the server's next generation of pools, with the certificates of now.
+func (s *server) newPools(now time.Time) *pools {
+	p := &pools{until: s.up.until(now)}
+	p.requests = s.up.transport(s.dial(p, s.requests), cap(s.requests))
+	p.streams = s.up.transport(s.dial(p, s.streams), cap(s.streams))
+	checks := s.up.transport(s.dial(&pools{}, make(chan struct{}, 1)), 0)
+	checks.DisableKeepAlives = true
+	p.checks = checks
+	return p
+}
+
+// transport makes up to most connections to one server. Routes to the same one share it; how long a request may take is each
 // route's own and kept by its exchange.
 //
 // No environment proxy: the configuration says where requests go. No compression of ours: bodies pass as they are. Redirects
 // are not followed by a transport. Certificates are always verified.
-func newPool(most int) *http.Transport {
-	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+func (u *service) transport(dial func(context.Context, string, string) (net.Conn, error), most int) *http.Transport {
 	return &http.Transport{
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    30 * time.Second,
-		ForceAttemptHTTP2:      true,
+		DialContext:            dial,
+		TLSClientConfig:        u.tls.base.Clone(),
+		TLSHandshakeTimeout:    u.config.ConnectTimeout,
+		Protocols:              u.protocols(),
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 		DisableCompression:     true,
 		MaxIdleConns:           256,
@@ -52,7 +68,27 @@ func newPool(most int) *http.Transport {
 	}
 }
 
-// sender is every route's transport: it finds the pool in the exchange, times the upstream, and does the one replay.
+// protocols are those of `protocol`. What is not among them is not offered in a TLS handshake either.
+func (u *service) protocols() *http.Protocols {
+	p := new(http.Protocols)
+	switch u.config.Protocol {
+	case "http1":
+		p.SetHTTP1(true)
+	case "http2":
+		p.SetHTTP2(true)
+	case "h2c":
+		p.SetUnencryptedHTTP2(true)
+	default:
+		p.SetHTTP1(true)
+		p.SetHTTP2(true)
+	}
+	return p
+}
+
+// stream reports whether the exchange gets a connection for streams. A client that lies about what it wants waits with others of its kind, no more.
+func (x *exchange) stream() bool { return x.upgrade || hasToken(x.in.Header["Accept"], eventStream) }
+
+// sender is every route's transport: it hands the request to the route's upstream, times the upstream, and does the one replay.
 type sender struct{}
 
 // RoundTrip sends a request as the exchange wants it.
@@ -64,7 +100,7 @@ func (sender) RoundTrip(traced *http.Request) (*http.Response, error) {
 	out := x.out
 	out.GetBody = x.rewind()
 	start := time.Now()
-	res, err := x.transport().RoundTrip(out)
+	res, err := x.route.up.send(out, x.stream())
 	if err == nil && res.StatusCode == http.StatusUnauthorized {
 		res, err = x.secondTry(out, res)
 	}
@@ -104,5 +140,5 @@ func (x *exchange) secondTry(out *http.Request, refused *http.Response) (*http.R
 	if x.replay != nil {
 		again.Body, _ = again.GetBody()
 	}
-	return x.transport().RoundTrip(again)
+	return x.route.up.send(again, x.stream())
 }

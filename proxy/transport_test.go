@@ -17,10 +17,7 @@ func TestStreamsTakeNoConnectionFromRequests(t *testing.T) {
 			<-end
 		}
 	})
-	g := newGateway(t, up, func(c *Config, _ *Caller) { c.Timeout = 500 * time.Millisecond })
-	for _, rt := range g.table.routes { // as many as the pool has, without 1024 sockets in a test
-		rt.requests.(*http.Transport).MaxConnsPerHost = 2
-	}
+	g := newGatewayTo(t, Upstream{URL: up, MaxConnections: 2}, func(c *Config, _ *Caller) { c.Timeout = 500 * time.Millisecond })
 	var streams sync.WaitGroup
 	for range 8 {
 		r := newRequest(t, "GET", g.URL+"/events", "", "Accept", "text/event-stream")
@@ -43,12 +40,11 @@ func TestAnUpstreamThatHangsTakesNothingFromAnother(t *testing.T) { // PRX-42
 	slow := upstream(t, func(http.ResponseWriter, *http.Request) { entered <- struct{}{}; <-end })
 	fast := newEcho(t)
 	a, b := conf("/slow"), conf("/fast")
-	a.Upstream, b.Upstream = slow, fast.URL
-	table, err := Compile([]Config{a, b}, Deps{OnError: (&gateway{}).onError})
+	a.Upstream, b.Upstream = "slow", fast.URL
+	table, err := Compile([]Config{a, b}, map[string]Upstream{"slow": {URL: slow, MaxConnections: 2}}, Deps{OnError: (&gateway{}).onError}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	table.routes[0].requests.(*http.Transport).MaxConnsPerHost = 2
 	front := upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		rt, _ := table.Match(r)
 		rt.Forward(w, r, Caller{})

@@ -2,10 +2,8 @@ package proxy
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,11 +23,25 @@ func (c Config) Validate(report func(key, problem string)) {
 	} else if problem := badStripPrefix(c.StripPrefix, c.Path); problem != "" {
 		report("strip_prefix", problem)
 	}
-	if problem := badUpstream(c.Upstream); problem != "" {
-		report("upstream", problem)
-	}
+	c.validateUpstream(report)
 	c.validateMethods(report)
 	c.validateLimits(report)
+}
+
+func (c Config) validateUpstream(report func(key, problem string)) {
+	switch {
+	case c.Upstream == "" && len(c.Upstreams) == 0:
+		report("upstream", "is missing; write a URL such as http://orders:9001/v2, or the name of one of `upstreams`")
+	case c.Upstream != "" && len(c.Upstreams) > 0:
+		report("upstreams", "stands beside upstream; all servers belong into upstreams")
+	case c.UpstreamName() != "" && c.Health.Path != "":
+		report("health", "belongs to the upstream that is named, under `upstreams`")
+	case c.Upstream != "" && c.UpstreamName() == "":
+		if _, problem := readAddress(c.Upstream); problem != "" {
+			report("upstream", problem)
+		}
+	}
+	validateURLs(c.Upstreams, "upstreams", report)
 }
 
 func (c Config) validateMethods(report func(key, problem string)) {
@@ -120,27 +132,4 @@ func badStripPrefix(prefix, path string) string {
 		return fmt.Sprintf("%q is not how path (%s) begins; whole segments are cut", prefix, path)
 	}
 	return ""
-}
-
-// badUpstream says why text is no URL of an API server.
-func badUpstream(text string) string {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Sprintf("%q is no upstream; write a URL such as http://orders:9001/v2", text)
-	case u.User != nil:
-		return "has a user name or password in it; upstreams get the user's own token"
-	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
-		return fmt.Sprintf("%q has a query or fragment; the request brings its own", text)
-	case badPort(u):
-		return fmt.Sprintf("%q: the port must be a number from 1 to 65535", text)
-	case u.RawPath != "" || strings.Contains(u.Path, "//") || strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../"):
-		return fmt.Sprintf("%q has an empty, dotted or encoded segment in its path; write the plain path", text)
-	}
-	return ""
-}
-
-func badPort(u *url.URL) bool {
-	n, err := strconv.ParseUint(u.Port(), 10, 16)
-	return u.Port() != "" && (err != nil || n == 0) || strings.HasSuffix(u.Host, ":")
 }
