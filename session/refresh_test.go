@@ -259,30 +259,6 @@ func TestEndDuringFailedRefresh(t *testing.T) {
 	}
 }
 
-// The same for who waits no longer: a store that takes its time for everything, and a provider that says nothing, make a refresh last longer than anybody waits.
-func TestEndDuringRefreshThatNobodyWaitsFor(t *testing.T) {
-	inTown(t, func(t *testing.T, w *town) {
-		s := w.one.read(t, w.r)
-		w.p.answer = func(ctx context.Context, _ *Session, _ int) (Refreshed, error) {
-			<-ctx.Done()
-			return Refreshed{}, ctx.Err()
-		}
-		w.st.before = func(string) error { time.Sleep(1500 * time.Millisecond); return nil }
-		time.AfterFunc(10*time.Second, func() {
-			if err := w.two.EndOne(t.Context(), s, "logout"); err != nil {
-				t.Error(err)
-			}
-		})
-		begun := time.Now()
-		if got, err := w.one.OtherToken(t.Context(), s); !errors.Is(err, ErrNone) {
-			t.Errorf("after %v: OtherToken = %v, %v; want ErrNone", time.Since(begun), got, err)
-		}
-		if err := w.one.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // Law 2: a sign-out during a refresh wins; the tokens that come after it are handed over to be revoked.
 func TestEndDuringRefresh(t *testing.T) {
 	inTown(t, func(t *testing.T, w *town) {
