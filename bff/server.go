@@ -1,0 +1,132 @@
+package bff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"cloakroom/bff/edge"
+	"cloakroom/configs"
+	"cloakroom/session"
+	"cloakroom/session/memory"
+	"cloakroom/session/redis"
+	"cloakroom/web"
+)
+
+// Options are what a server needs beside its configuration.
+type Options struct {
+	// Log takes every record. Required.
+	Log *slog.Logger
+	// Version is shown in the metrics only.
+	Version string
+	// SPA replaces spa.dir by files that are part of the program. May be nil.
+	SPA fs.FS
+}
+
+// Server is one Cloakroom: its parts, wired. Make it with New, run it with Run. What it holds lives as long as the process does; what a new configuration
+// may change is in the site that is current.
+type Server struct {
+	log       *slog.Logger
+	now       func() time.Time
+	spa       fs.FS // nil but where the app is part of the program
+	origin    edge.Origin
+	laxCookie bool
+	store     session.Store
+	sessions  *session.Manager
+	revoker   *revoker
+	streams   *streams
+	metrics   *metrics
+	ready     readiness
+	draining  atomic.Bool
+	current   atomic.Pointer[site]
+}
+
+// New wires a server. It opens no connection: a store or a provider that is down shows in readiness, not here.
+func New(cfg *configs.Config, o Options) (*Server, error) {
+	s := &Server{log: o.Log, now: time.Now, spa: o.SPA, laxCookie: cfg.Session.Cookie.SameSite == "lax", metrics: newMetrics(o.Version)}
+	var err error
+	if s.origin, err = edge.ParseOrigin(cfg.Server.PublicURL); err != nil {
+		return nil, fmt.Errorf("server.public_url: %w", err)
+	}
+	first, err := s.newSite(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.current.Store(first)
+	// Last, because from here on there is something to close.
+	return s, s.wireSessions(cfg.Session)
+}
+
+func (s *Server) wireSessions(cfg configs.Session) error {
+	switch cfg.Store {
+	case "memory":
+		s.store = memory.New(cfg.Memory)
+	default:
+		st, err := redis.New(cfg.Redis, s.log)
+		if err != nil {
+			return fmt.Errorf("session.redis: %w", err)
+		}
+		s.store = st
+		s.metrics.watchRedis(st.Health)
+	}
+	s.revoker = newRevoker(s.log, revocations{claim: s.claimRevocation, revoke: s.revoke, count: s.metrics.revoked})
+	s.streams = newStreams(s.now, cfg.IdleTimeout, questions{
+		left: func(ctx context.Context, sess *session.Session) (time.Duration, error) {
+			return s.sessions.IdleLeft(ctx, sess)
+		},
+		why: func(ctx context.Context, id session.ID) (string, error) { return s.sessions.Why(ctx, id) },
+	}, s.metrics)
+	s.metrics.watchCopies(func() bool { return s.sessions.CopiesTrusted() })
+	return s.wireManager()
+}
+
+// wireManager makes what works on the store.
+func (s *Server) wireManager() (err error) {
+	cfg := s.current.Load().cfg
+	s.sessions, err = session.New(cfg.Session.Config, s.store, session.Deps{
+		Refresh: s.refresh, RefreshTimeout: longestTimeout(cfg.Providers), Log: s.log, Now: s.now,
+		InsecureCookies: cfg.Server.InsecureLocalhostCookies,
+		Started:         s.metrics.sessionStarted, Ended: s.ended, EndedElsewhere: s.endedElsewhere, Orphaned: s.revoker.add, Refreshed: s.metrics.refreshed,
+		Flushed: s.metrics.copiesFlushed,
+		Gone:    s.streams.gone, Changed: s.streams.changed, Resubscribed: s.streams.resubscribed,
+	})
+	if err != nil {
+		return fmt.Errorf("session: %w", err)
+	}
+	return nil
+}
+
+// Handler answers everything that comes to the public listener, each request by the site of its time.
+func (s *Server) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.current.Load().handler.ServeHTTP(w, r) })
+}
+
+// event writes a security event's record.
+func (s *Server) event(r *http.Request, name string, attrs ...slog.Attr) {
+	edge.Event(r.Context(), s.log, name, attrs...)
+}
+
+// renderProblem hands the page of a problem to the edge, which knows nothing of pages.
+func renderProblem(w io.Writer, p edge.Page) error {
+	return web.RenderPage(w, web.PageData{Title: p.Title, Text: p.Text, RequestID: p.RequestID, ActionURL: p.Action, ActionLabel: p.ActionLabel})
+}
+
+// claimRevocation is how the revoker learns whether another replica revokes a session's tokens.
+func (s *Server) claimRevocation(ctx context.Context, sess *session.Session, owner session.WriteID) (bool, error) {
+	return s.sessions.ClaimRevocation(ctx, sess, owner)
+}
+
+// revoke is the revoker's way to the provider.
+func (s *Server) revoke(ctx context.Context, r revocation) error {
+	p, ok := s.current.Load().providers[r.provider]
+	if !ok {
+		return errors.New("provider is no longer configured")
+	}
+	return p.Revoke(ctx, r.token, r.hint)
+}
