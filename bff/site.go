@@ -98,9 +98,9 @@ func (s *site) wireCookies() error {
 }
 
 func (s *site) wireRoutes() (err error) {
-	s.table, err = proxy.Compile(s.cfg.Routes, proxy.Deps{
+	s.table, err = proxy.Compile(s.cfg.Routes, nil, proxy.Deps{
 		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream,
-	})
+	}, nil)
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)
 	}
