@@ -40,11 +40,18 @@ func visitStructs(t reflect.Type, visit func(reflect.Type)) {
 
 func (d docs) readPackage(t *testing.T, path string) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", strings.TrimPrefix(path, "cloakroom/"), "config.go"))
-	if err != nil || len(files) != 1 {
+	files, err := filepath.Glob(filepath.Join("..", strings.TrimPrefix(path, "cloakroom/"), "*config.go"))
+	if err != nil || len(files) == 0 {
 		t.Fatalf("%s: no config.go (%v)", path, err)
 	}
-	f, err := parser.ParseFile(token.NewFileSet(), files[0], nil, parser.ParseComments)
+	for _, file := range files {
+		d.readFile(t, path, file)
+	}
+}
+
+func (d docs) readFile(t *testing.T, path, file string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}

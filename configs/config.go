@@ -27,7 +27,7 @@ type Config struct {
 	SPA static.Config `yaml:"spa"`
 	// Include names further files with routes, so that each team can have its own: paths, or patterns such as routes/*.yaml, where * stands for a
 	// name or a part of one in one folder. A pattern may match nothing while its folder is there. An included file has
-	// `defaults` and `routes`, and includes nothing itself.
+	// `defaults`, `upstreams` and `routes`, and includes nothing itself.
 	Include []string `yaml:"include" default:"[]"`
 	Routing `yaml:",inline"`
 
@@ -38,13 +38,15 @@ type Config struct {
 type Routing struct {
 	// Defaults are what the routes of the same file have where they do not say otherwise.
 	Defaults Defaults `yaml:"defaults"`
+	// Upstreams are API servers, by a name of your choice, that routes of all files may share. A name is given once.
+	Upstreams map[string]proxy.Upstream `yaml:"upstreams" default:"{}"`
 	// Routes are the paths that go to upstreams.
 	Routes []proxy.Config `yaml:"routes" default:"[]"`
 }
 
 // Defaults are what the routes of one file share. What a route says itself wins: a list as a whole, of a section each key by itself.
 type Defaults struct {
-	// Upstream is where the routes go that name none.
+	// Upstream is where the routes go that name none: a URL, or the name of one of `upstreams`.
 	Upstream string `yaml:"upstream" default:""`
 	// StripPrefix is cut from the paths of the file's requests.
 	StripPrefix string `yaml:"strip_prefix" default:""`

@@ -130,6 +130,9 @@ func (d *decoder) items(v reflect.Value, n ast.Node, key string, f field) {
 				d.inherit(item, sub)
 			}
 			d.value(item, e, sub, field{secret: f.secret, enum: f.enum, required: true})
+			if key == "routes" {
+				d.disinherit(item, sub)
+			}
 			v.Set(reflect.Append(v, item))
 		}
 	}

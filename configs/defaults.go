@@ -44,3 +44,21 @@ func (d *decoder) inheritFrom(from reflect.Value, fromKey string, to reflect.Val
 		target.Set(value)
 	}
 }
+
+// insteadOf names what a route may have instead of a key. A route that has one of them does not want the key from its file's defaults.
+var insteadOf = map[string][]string{"upstream": {"upstreams", "compose"}}
+
+// disinherit takes from a route, after it was read, the defaults that what it says itself stands in place of.
+func (d *decoder) disinherit(route reflect.Value, key string) {
+	for inherited, others := range insteadOf {
+		where := d.places[join(key, inherited)]
+		for _, other := range others {
+			own, given := d.places[join(key, other)]
+			value, _, known := find(route, inherited)
+			if given && own.key == "" && where.key != "" && known {
+				value.SetZero()
+				delete(d.places, join(key, inherited))
+			}
+		}
+	}
+}

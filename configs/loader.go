@@ -1,7 +1,9 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -19,6 +21,8 @@ type loader struct {
 	own     Routing // what the main file itself has of the routes
 	main    *decoder
 	teams   []*team
+	// upstreams are the files that gave the upstreams their names.
+	upstreams map[string]*decoder
 	folders []string // in which a new file would be included
 }
 
@@ -30,7 +34,7 @@ type team struct {
 }
 
 func parse(path string, data []byte, sys system) (*Config, error) {
-	l := &loader{system: sys, path: path, cfg: Default[Config](), main: newDecoder(path, filepath.Base(path), sys)}
+	l := &loader{system: sys, path: path, cfg: Default[Config](), main: newDecoder(path, filepath.Base(path), sys), upstreams: map[string]*decoder{}}
 	if l.main.document(reflect.ValueOf(&l.cfg).Elem(), data) {
 		l.include()
 		l.judgeAll()
@@ -47,6 +51,10 @@ func (l *loader) include() {
 	found, folders := l.inclusions(l.cfg.Include)
 	l.folders = folders
 	l.own = l.cfg.Routing
+	l.cfg.Upstreams = maps.Clone(l.own.Upstreams)
+	for name := range l.own.Upstreams {
+		l.upstreams[name] = l.main
+	}
 	total := 0
 	for _, n := range found {
 		t := &team{decoder: newDecoder(n.path, n.name, l.system), Routing: Default[Routing]()}
@@ -63,6 +71,20 @@ func (l *loader) include() {
 		}
 		t.readable = t.document(reflect.ValueOf(&t.Routing).Elem(), data)
 		l.cfg.Routes = slices.Concat(l.cfg.Routes, t.Routes)
+		l.share(t)
+	}
+}
+
+// share adds the upstreams of an included file to those of all.
+func (l *loader) share(t *team) {
+	for name, upstream := range t.Upstreams {
+		key := "upstreams." + name
+		if first, ok := l.upstreams[name]; ok {
+			t.judge(key, fmt.Sprintf("is the name of another upstream, in %s:%d; names hold for all files", first.source.file, first.nearestPlace(key).line))
+			continue
+		}
+		l.upstreams[name] = t.decoder
+		l.cfg.Upstreams[name] = upstream
 	}
 }
 
@@ -88,6 +110,12 @@ func (l *loader) judge(key, problem string) {
 
 // owner is the file that wrote a key of the whole configuration, and the key as it is there.
 func (l *loader) owner(key string) (*decoder, string) {
+	if name, ok := strings.CutPrefix(key, "upstreams."); ok {
+		before, _, _ := strings.Cut(name, ".")
+		if d := cmp.Or(l.upstreams[name], l.upstreams[before]); d != nil { // a bad name may have a dot
+			return d, key
+		}
+	}
 	var n int
 	if _, err := fmt.Sscanf(key, "routes[%d]", &n); err != nil {
 		return l.main, key

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,9 @@ const referenceHead = `# Cloakroom's configuration: every key with its default, 
 # yaml-language-server: $schema=schema.json
 `
 
+// shownByExample are keys of which one of several is needed: the reference shows their examples, so that it is a configuration.
+var shownByExample = []string{"proxy.Upstream.url", "proxy.Config.upstream"}
+
 func (r *reference) structure(t reflect.Type, indent string) {
 	for _, f := range fields(t) {
 		sf := t.Field(f.index)
@@ -31,6 +35,7 @@ func (r *reference) structure(t reflect.Type, indent string) {
 			r.WriteByte('\n')
 		}
 		r.comment(r.docs[t.PkgPath()+"."+t.Name()+"."+sf.Name], f, indent)
+		f.required = f.required || slices.Contains(shownByExample, typeName(t)+"."+f.key)
 		r.field(sf.Type, f, indent)
 	}
 }
@@ -134,6 +139,7 @@ func TestReferenceEqualsTheDefaults(t *testing.T) {
 server: {public_url: https://app.example.com}
 providers: {main: {issuer: https://id.example.com, client_id: spa, client_secret: "${file:/run/secrets/oidc}"}}
 session: {secrets: ["${file:/run/secrets/session}"]}
+upstreams: {main: {url: http://orders:9001/v2}}
 routes: [{path: /api/, upstream: http://orders:9001/v2}]
 `), sys)
 	if err != nil {

@@ -215,3 +215,25 @@ func TestDefaultsAreKeysOfARoute(t *testing.T) {
 		t.Errorf("timeout %v", d.Timeout)
 	}
 }
+
+func TestRoutesOfAllFilesShareTheUpstreams(t *testing.T) {
+	dir := sections(t, strings.Replace(teamsMain, "session:", "include: [routes/*.yaml]\nupstreams: {orders: {url: 'http://orders:9001'}}\nsession:", 1)+`-- routes/a.yaml --
+upstreams: {users: {url: "http://users:9002"}}
+defaults: {upstream: orders}
+routes:
+  - {path: /orders/}
+  - {path: /several/, upstreams: ["http://a:1", "http://b:1"]}
+-- routes/b.yaml --
+routes: [{path: /users/, upstream: users}]
+`)
+	cfg, err := load(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"http://orders:9001", "", "http://users:9002"} {
+		u, err := cfg.Routes[i].Resolve(cfg.Upstreams)
+		if err != nil || u.URL != want || (want == "") != (len(u.URLs) == 2) {
+			t.Errorf("%s goes to %+v (%v), want %q", cfg.Routes[i].Path, u, err, want)
+		}
+	}
+}

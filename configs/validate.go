@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cloakroom/configs/secret"
+	"cloakroom/proxy"
 )
 
 // validator is a part of the configuration that can judge itself. It reports by keys relative to its own.
@@ -86,6 +87,7 @@ var providerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$`)
 // Validate reports what no part can see by itself: rules between the parts.
 func (c Config) Validate(report func(key, problem string)) {
 	c.validateProviders(report)
+	c.validateUpstreams(report)
 	c.validateRoutes(report)
 	c.validateSecrets(report)
 }
@@ -110,6 +112,38 @@ func (c Config) validateProviders(report func(key, problem string)) {
 	case c.DefaultProvider != "" && !exists && len(all) > 0:
 		report("default_provider", fmt.Sprintf("%q is no provider of this file; name one of %s", c.DefaultProvider, strings.Join(all, ", ")))
 	}
+}
+
+// validateUpstreams holds the names that routes use against those that there are.
+func (c Config) validateUpstreams(report func(key, problem string)) {
+	all := slices.Sorted(maps.Keys(c.Upstreams))
+	for _, name := range all {
+		if !proxy.IsUpstreamName(name) {
+			report("upstreams."+name, "is no name for an upstream; use up to 64 of a-z, 0-9, - and _")
+		}
+	}
+	all = slices.DeleteFunc(all, func(name string) bool { return !proxy.IsUpstreamName(name) }) // no route can have meant them
+	for i, r := range c.Routes {
+		if name := r.UpstreamName(); name != "" {
+			if _, ok := c.Upstreams[name]; !ok {
+				report(fmt.Sprintf("routes[%d].upstream", i), noUpstream(name, all))
+			}
+		}
+	}
+}
+
+// noUpstream says what is wrong with the name of an upstream that nobody has given.
+func noUpstream(name string, all []string) string {
+	problem := fmt.Sprintf("%q is no upstream", name)
+	switch best := nearest(name, all); {
+	case best != "":
+		return problem + fmt.Sprintf(", did you mean %q?", best)
+	case len(all) == 0:
+		return problem + "; write a URL such as http://orders:9001/v2, or give it this name under `upstreams`"
+	case len(all) > 20:
+		return problem + "; give it this name under `upstreams`"
+	}
+	return problem + "; there are " + strings.Join(all, ", ")
 }
 
 func (c Config) validateRoutes(report func(key, problem string)) {
