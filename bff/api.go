@@ -59,20 +59,13 @@ var errAnswered = errors.New("answered")
 func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route) (proxy.Caller, error) {
 	crossing := edge.CrossingOf(r)
 	cfg := &route.Config
-	if cfg.Auth == "none" && !crossing.Upgrade {
-		return proxy.Caller{}, nil // the answer does not depend on the session, which is not even read
+	if cfg.Auth != "none" || crossing.Upgrade {
+		w.Header().Add("Vary", edge.VaryCrossing)
 	}
-	w.Header().Add("Vary", edge.VaryCrossing)
-	own, reason := edge.SameOrigin(crossing, s.origin, edge.CrossSiteRule{
-		WithoutMetadataSafe: cfg.WithoutFetchMetadata == "safe",
-		CrossSiteNavigation: cfg.CrossSiteNavigation && s.laxCookie,
-	})
-	switch {
-	case own && cfg.Auth == "none":
-		return proxy.Caller{}, nil // a socket of our own origin
-	case !own && cfg.Auth == "optional" && !crossing.Upgrade:
-		return proxy.Caller{}, nil // from another site everybody is anonymous
-	case !own:
+	switch standing, reason := stand(cfg, crossing, s.origin, s.laxCookie); standing {
+	case anonymous:
+		return proxy.Caller{}, nil
+	case foreign:
 		return proxy.Caller{}, s.crossSite(w, r, cfg, reason)
 	}
 	sess, err := s.sessions.FromRequest(r)
@@ -83,9 +76,13 @@ func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route)
 	switch {
 	case err == nil:
 		return proxy.Caller{Bearer: sess.Tokens.Access, Renew: s.renewer(sess), Track: s.streams.tracker(sess, r)}, nil
-	case errors.Is(err, session.ErrNone) && cfg.Auth == "optional":
+	case !errors.Is(err, session.ErrNone):
+		return proxy.Caller{}, s.sessionProblem(err)
+	}
+	switch withoutSession(cfg, r) {
+	case lackPasses:
 		return proxy.Caller{}, nil
-	case errors.Is(err, session.ErrNone) && edge.Navigation(r):
+	case lackSignsIn:
 		return proxy.Caller{}, s.signInFirst(w, r)
 	}
 	return proxy.Caller{}, s.sessionProblem(err)
@@ -133,8 +130,8 @@ func (s *site) signInFirst(w http.ResponseWriter, r *http.Request) error {
 // crossSite answers a request that another site made. A navigation to a route of pages is bounced once, so that it arrives
 // again from our own origin, with the Strict cookie; everything else is refused, and a navigation gets a link to go on by the user's own hand.
 func (s *site) crossSite(w http.ResponseWriter, r *http.Request, cfg *proxy.Config, reason string) error {
-	target, bad := returnTo(r.URL.RequestURI())
-	if cfg.CrossSiteNavigation && bad == "" && r.Method == http.MethodGet && edge.Navigation(r) && r.Header.Get("Sec-Fetch-Site") != "" {
+	target, ok := bounces(cfg, r)
+	if ok {
 		if err := s.bounce(w, r, target); err != nil {
 			return err
 		}
