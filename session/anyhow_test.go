@@ -61,7 +61,7 @@ func TestWhateverHappensToTheAnnouncements(t *testing.T) {
 						u.ended = time.Now()
 					}
 				case 1:
-					p.other.pauses.forced.Remove(u.s.ID())
+					p.other.pauses.forced.Remove(errandKey{id: u.s.ID()})
 					switch next, err := p.other.OtherToken(t.Context(), u.s); {
 					case err == nil && next.Tokens.Access != u.s.Tokens.Access:
 						u.token, u.changed = number(next), time.Now()

@@ -34,11 +34,15 @@ func judge(prev *Attempt) (v verdict, repeats int) {
 // minute before its end, and never in its first half. Sessions are spread over up to the later half of that margin by their ID, the same for each request: a
 // roll per request would always find the earliest.
 func due(s *Session, now time.Time) bool {
-	left := s.Tokens.Expires.Sub(now)
+	return dueWithin(s.Tokens.Issued, s.Tokens.Expires, s.id, now)
+}
+
+func dueWithin(issued, expires time.Time, id ID, now time.Time) bool {
+	left := expires.Sub(now)
 	if left > time.Minute {
 		return false // the usual case
 	}
-	return left <= margin(s.Tokens.Expires.Sub(s.Tokens.Issued), s.id)
+	return left <= margin(expires.Sub(issued), id)
 }
 
 func margin(life time.Duration, id ID) time.Duration {

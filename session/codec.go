@@ -36,6 +36,8 @@ type content struct {
 	TokenIssued     int64          `json:"tb,omitempty"`
 	TokenExpires    int64          `json:"te,omitempty"`
 	Attempt         *attempt       `json:"try,omitempty"`
+	Grants          []grant        `json:"g,omitempty"`
+	Resources       []string       `json:"rs,omitempty"`
 }
 
 // attempt is an Attempt as it is stored.
@@ -46,6 +48,14 @@ type attempt struct {
 	Lost     bool   `json:"l,omitempty"`
 }
 
+// grant is a Grant as it is stored.
+type grant struct {
+	Key     string `json:"k"`
+	Access  string `json:"t"`
+	Issued  int64  `json:"b"`
+	Expires int64  `json:"e"`
+}
+
 // encode makes the content that is sealed.
 func encode(s *Session) ([]byte, error) {
 	c := content{
@@ -54,10 +64,13 @@ func encode(s *Session) ([]byte, error) {
 		IssuedAt: millis(s.IssuedAt), AuthTime: millis(s.AuthTime), Created: millis(s.Created),
 		Claims: s.Claims, Roles: s.Roles, Browser: s.Browser, Address: s.Address,
 		Access: s.Tokens.Access, Refresh: s.Tokens.Refresh, IDToken: s.Tokens.ID, Scope: s.Tokens.Scope,
-		TokenIssued: millis(s.Tokens.Issued), TokenExpires: millis(s.Tokens.Expires),
+		TokenIssued: millis(s.Tokens.Issued), TokenExpires: millis(s.Tokens.Expires), Resources: s.Resources,
 	}
 	if a := s.Attempt; a != nil {
 		c.Attempt = &attempt{ID: a.ID, Deadline: millis(a.Deadline), Repeats: a.Repeats, Lost: a.Lost}
+	}
+	for _, g := range s.Grants {
+		c.Grants = append(c.Grants, grant{Key: g.Key, Access: g.Access, Issued: millis(g.Issued), Expires: millis(g.Expires)})
 	}
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -84,9 +97,13 @@ func decode(b []byte) (*Session, error) {
 			Access: c.Access, Refresh: c.Refresh, ID: c.IDToken, Scope: c.Scope,
 			Issued: fromMillis(c.TokenIssued), Expires: fromMillis(c.TokenExpires),
 		},
+		Resources: c.Resources,
 	}
 	if a := c.Attempt; a != nil {
 		s.Attempt = &Attempt{ID: a.ID, Deadline: fromMillis(a.Deadline), Repeats: a.Repeats, Lost: a.Lost}
+	}
+	for _, g := range c.Grants {
+		s.Grants = append(s.Grants, Grant{Key: g.Key, Access: g.Access, Issued: fromMillis(g.Issued), Expires: fromMillis(g.Expires)})
 	}
 	return s, nil
 }

@@ -17,6 +17,7 @@ func fullSession() *Session {
 		Roles:   []string{"a", "b"},
 		Tokens:  Tokens{Access: "A", Refresh: "R", ID: "I", Scope: "openid", Issued: at(4), Expires: at(5)},
 		Attempt: &Attempt{ID: "try", Deadline: at(6), Repeats: 1},
+		Grants:  []Grant{{Key: "orders", Access: "G", Issued: at(7), Expires: at(8)}}, Resources: []string{"mark"},
 	}
 }
 
@@ -106,4 +107,52 @@ func FuzzFrame(f *testing.F) {
 		}
 		codec{}.Decode(b) // must not panic
 	})
+}
+
+// A replica of the version before grants reads a session with grants, and what it writes is whole but for them: they are fetched again, and nobody is signed out.
+func TestTheVersionBeforeGrants(t *testing.T) {
+	type before struct { // content as it was then
+		Handle          string         `json:"h"`
+		Provider        string         `json:"p"`
+		Issuer          string         `json:"i"`
+		Subject         string         `json:"s"`
+		ProviderSession string         `json:"ps,omitempty"`
+		Nonce           string         `json:"n,omitempty"`
+		ACR             string         `json:"acr,omitempty"`
+		IssuedAt        int64          `json:"iat,omitempty"`
+		AuthTime        int64          `json:"at,omitempty"`
+		Created         int64          `json:"c"`
+		Claims          map[string]any `json:"cl,omitempty"`
+		Roles           []string       `json:"r,omitempty"`
+		Browser         string         `json:"b,omitempty"`
+		Address         string         `json:"a,omitempty"`
+		Access          string         `json:"ta,omitempty"`
+		Refresh         string         `json:"tr,omitempty"`
+		IDToken         string         `json:"ti,omitempty"`
+		Scope           string         `json:"ts,omitempty"`
+		TokenIssued     int64          `json:"tb,omitempty"`
+		TokenExpires    int64          `json:"te,omitempty"`
+		Attempt         *attempt       `json:"try,omitempty"`
+	}
+	s := fullSession()
+	s.Claims = map[string]any{"sub": "alice"} // how it read numbers is not what this is about
+	b, err := encode(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old before
+	if err := json.Unmarshal(b, &old); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = json.Marshal(old); err != nil {
+		t.Fatal(err)
+	}
+	got, err := decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Grants, s.Resources = nil, nil
+	if !reflect.DeepEqual(got, s) {
+		t.Errorf("got %+v", got)
+	}
 }

@@ -37,7 +37,7 @@ func (m *Manager) AccessToken(ctx context.Context, s *Session) (*Session, error)
 // otherwise, and may return the same token: then there is no use in asking the upstream again. An upstream that answers 401 to everything
 // causes one refresh a minute.
 func (m *Manager) OtherToken(ctx context.Context, s *Session) (*Session, error) {
-	may := sync.OnceValue(func() bool { return m.pauses.mayForce(s.id, m.now()) })
+	may := sync.OnceValue(func() bool { return m.pauses.mayForce(errandKey{id: s.id}, m.now()) })
 	return m.refresh(ctx, s, func(cur *Session) bool { return cur.Tokens.Access != s.Tokens.Access || !may() })
 }
 
@@ -48,10 +48,7 @@ func (m *Manager) refresh(ctx context.Context, s *Session, enough func(*Session)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, m.deps.RefreshTimeout+waitSlack, errSlow)
 	defer cancel()
-	cur, err := m.join(ctx, s, enough)
-	if err == nil && !enough(cur) { // the flight was under way for somebody who wanted less
-		cur, err = m.join(ctx, s, enough)
-	}
+	cur, err := m.join(ctx, s, errand{enough: enough})
 	switch {
 	case err == nil:
 		return cur, nil
@@ -69,20 +66,43 @@ func (m *Manager) refresh(ctx context.Context, s *Session, enough func(*Session)
 
 var errSlow = errors.New("refresh takes too long")
 
-// join waits for the session's flight, and starts one if there is none and no failure is too fresh.
-func (m *Manager) join(ctx context.Context, s *Session, enough func(*Session) bool) (*Session, error) {
-	if err := m.pauses.standing(s.id, m.now()); err != nil {
-		return nil, err
-	}
-	f, err := m.flights.join(s.id, func(f *flight) { m.fly(f, s, enough) })
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-f.done:
-		return f.session, f.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+// errand is what a flight is for: the session's own access token, or one of its grants.
+type errand struct {
+	enough func(*Session) bool // whether there is nothing more to do
+	target Target              // which grant; without a key the session's own token
+}
+
+// errandKey names an errand of a session.
+type errandKey struct {
+	id    ID
+	grant string
+}
+
+// join waits for a flight on this errand, and starts one if there is none and no failure is too fresh. Flights of the session on other errands are waited for first:
+// it has one at a time.
+func (m *Manager) join(ctx context.Context, s *Session, e errand) (*Session, error) {
+	for again := false; ; {
+		if err := m.pauses.standing(errandKey{s.id, e.target.Key}, m.now()); err != nil {
+			return nil, err
+		}
+		f, err := m.flights.join(s.id, e.target.Key, func(f *flight) { m.fly(f, s, e) })
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		switch {
+		case errors.Is(f.err, ErrNone):
+			return nil, f.err
+		case f.grant != e.target.Key: // what came of it is others' business
+		case f.err != nil || again || e.enough(f.session):
+			return f.session, f.err
+		default:
+			again = true // the flight was under way for somebody who wanted less
+		}
 	}
 }
 
@@ -108,15 +128,16 @@ func (m *Manager) withoutRefresh(ctx context.Context, s *Session) (*Session, err
 	return nil, ErrSpent
 }
 
-// flight is one refresh of one session in this process. It belongs to no request: requests wait for it, and leave it alone when they hang up.
+// flight is one errand of one session in this process. It belongs to no request: requests wait for it, and leave it alone when they hang up.
 // session and err may be read once done is closed.
 type flight struct {
+	grant   string // the errand: the key of the grant, empty for the session's own token
 	done    chan struct{}
 	session *Session
 	err     error
 }
 
-// flights are the refreshes under way, at most one a session.
+// flights are the refreshes and fetches of grants under way, at most one a session.
 type flights struct {
 	mu     sync.Mutex
 	open   map[ID]*flight
@@ -128,7 +149,7 @@ func newFlights() *flights { return &flights{open: map[ID]*flight{}} }
 var errClosing = errors.New("server is shutting down")
 
 // join returns the session's flight, and starts one with run if there is none.
-func (fs *flights) join(id ID, run func(*flight)) (*flight, error) {
+func (fs *flights) join(id ID, grant string, run func(*flight)) (*flight, error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if f, ok := fs.open[id]; ok {
@@ -137,7 +158,7 @@ func (fs *flights) join(id ID, run func(*flight)) (*flight, error) {
 	if fs.closed {
 		return nil, errClosing
 	}
-	f := &flight{done: make(chan struct{})}
+	f := &flight{grant: grant, done: make(chan struct{})}
 	fs.open[id] = f
 	go func() { // close waits for it; fly has a deadline
 		defer func() {
@@ -170,24 +191,24 @@ func (fs *flights) close(ctx context.Context) error {
 	return nil
 }
 
-// pause is why, and until when, a session is not refreshed.
+// pause is why, and until when, an errand is not tried.
 type pause struct {
 	until time.Time
 	err   error
 }
 
-// pauses remembers, bounded in number, which sessions need not be tried just now.
+// pauses remembers, bounded in number, which errands need not be tried just now.
 type pauses struct {
-	failed *lru.Cache[ID, pause]
-	forced *lru.Cache[ID, time.Time]
+	failed *lru.Cache[errandKey, pause]
+	forced *lru.Cache[errandKey, time.Time]
 }
 
 func newPauses() (*pauses, error) {
-	failed, err := lru.New[ID, pause](maxPauses)
+	failed, err := lru.New[errandKey, pause](maxPauses)
 	if err != nil {
 		return nil, err
 	}
-	forced, err := lru.New[ID, time.Time](maxPauses)
+	forced, err := lru.New[errandKey, time.Time](maxPauses)
 	if err != nil {
 		return nil, err
 	}
@@ -195,18 +216,18 @@ func newPauses() (*pauses, error) {
 }
 
 // standing returns the failure that still counts, or nil.
-func (p *pauses) standing(id ID, now time.Time) error {
-	if f, ok := p.failed.Get(id); ok && now.Before(f.until) {
+func (p *pauses) standing(key errandKey, now time.Time) error {
+	if f, ok := p.failed.Get(key); ok && now.Before(f.until) {
 		return f.err
 	}
 	return nil
 }
 
-// mayForce reports whether an upstream's 401 may cause a refresh, and takes the chance.
-func (p *pauses) mayForce(id ID, now time.Time) bool {
-	if last, ok := p.forced.Get(id); ok && now.Sub(last) < forcePause {
+// mayForce reports whether an upstream's 401 may cause an errand, and takes the chance.
+func (p *pauses) mayForce(key errandKey, now time.Time) bool {
+	if last, ok := p.forced.Get(key); ok && now.Sub(last) < forcePause {
 		return false
 	}
-	p.forced.Add(id, now)
+	p.forced.Add(key, now)
 	return true
 }

@@ -21,6 +21,15 @@ func (s Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText hides tokens, ticket and claims from JSON and every other encoder.
 func (s Session) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// Format hides the token from every fmt verb, %#v included.
+func (Grant) Format(f fmt.State, _ rune) { io.WriteString(f, hiddenTokens) }
+
+// LogValue hides the token from slog.
+func (Grant) LogValue() slog.Value { return slog.StringValue(hiddenTokens) }
+
+// MarshalText hides the token from JSON and every other encoder.
+func (Grant) MarshalText() ([]byte, error) { return []byte(hiddenTokens), nil }
+
 const hiddenTokens = "[tokens]"
 
 // Format hides the tokens from every fmt verb, %#v included.

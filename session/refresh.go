@@ -31,32 +31,34 @@ const (
 
 // lease is a lock of the store as its holder sees it: until is early, since the clock started before the lock was asked for.
 type lease struct {
-	id    ID
-	owner WriteID
-	until time.Time
-	keep  time.Time // the lock is not freed before
+	id     ID
+	owner  WriteID
+	errand errand
+	until  time.Time
+	keep   time.Time // the lock is not freed before
 }
 
 func (m *Manager) leaseTime() time.Duration { return m.deps.RefreshTimeout + writeTime }
 
 // fly is a flight from start to end, in its own time: whoever asked for it may have hung up. It lasts at most as long as a dead process' lease and one
 // of its own.
-func (m *Manager) fly(f *flight, s *Session, enough func(*Session) bool) {
+func (m *Manager) fly(f *flight, s *Session, e errand) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*m.leaseTime())
 	defer cancel()
-	f.session, f.err = m.lockAndRefresh(ctx, s, enough)
+	f.session, f.err = m.lockAndRun(ctx, s, e)
 	if f.err != nil && !errors.Is(f.err, ErrNone) && m.over(s) {
 		f.err = ErrNone // no old token serves whoever waited
 	}
+	key := errandKey{s.id, e.target.Key}
 	switch {
 	case f.err == nil:
-		m.pauses.failed.Remove(s.id)
+		m.pauses.failed.Remove(key)
 	case !errors.Is(f.err, ErrNone):
 		p := pause{until: m.now().Add(retryPause), err: f.err}
 		if early, ok := errors.AsType[tooEarly](f.err); ok && early.until.After(p.until) {
 			p.until = early.until
 		}
-		m.pauses.failed.Add(s.id, p)
+		m.pauses.failed.Add(key, p)
 	}
 }
 
@@ -69,9 +71,9 @@ func (m *Manager) over(s *Session) bool {
 	return errors.Is(err, ErrNone)
 }
 
-// lockAndRefresh takes the session's lock, or waits until whoever has it brought something that is enough.
-func (m *Manager) lockAndRefresh(ctx context.Context, s *Session, enough func(*Session) bool) (*Session, error) {
-	l := &lease{id: s.id, owner: newWriteID()}
+// lockAndRun takes the session's lock and runs the errand, or waits until whoever has the lock brought something that is enough.
+func (m *Manager) lockAndRun(ctx context.Context, s *Session, e errand) (*Session, error) {
+	l := &lease{id: s.id, owner: newWriteID(), errand: e}
 	defer m.unlock(l)
 	for pause := pollFirst; ; pause = min(2*pause, pollMax) {
 		held, err := m.lock(ctx, l)
@@ -79,7 +81,7 @@ func (m *Manager) lockAndRefresh(ctx context.Context, s *Session, enough func(*S
 			return nil, fmt.Errorf("lock refresh: %w", err)
 		}
 		if held {
-			return m.underLock(ctx, s, l, enough)
+			return m.underLock(ctx, s, l)
 		}
 		select {
 		case <-ctx.Done():
@@ -87,7 +89,7 @@ func (m *Manager) lockAndRefresh(ctx context.Context, s *Session, enough func(*S
 		case <-time.After(pause):
 		}
 		_, cur, err := m.writer.load(ctx, s.ticket)
-		if err != nil || enough(cur) {
+		if err != nil || e.enough(cur) {
 			return cur, err
 		}
 		if cur.Attempt != nil && cur.Attempt.Lost {
@@ -131,15 +133,28 @@ type tooEarly struct{ until time.Time }
 
 func (tooEarly) Error() string { return "outcome of an earlier refresh is not known" }
 
-// underLock reads the session again, and refreshes it if what is there is not enough.
-func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough func(*Session) bool) (*Session, error) {
+// underLock reads the session again, and runs the errand if what is there is not enough.
+func (m *Manager) underLock(ctx context.Context, s *Session, l *lease) (*Session, error) {
 	writing, cur, err := m.writer.load(ctx, s.ticket)
-	if err != nil || enough(cur) {
+	if err != nil || l.errand.enough(cur) {
 		return cur, err
+	}
+	if t := l.errand.target; t.Key != "" {
+		if err := t.fits(cur); err != nil {
+			return nil, err
+		}
+		if !t.Spends {
+			return m.exchange(ctx, writing, l, cur)
+		}
 	}
 	if cur.Tokens.Refresh == "" {
 		return m.withoutRefresh(ctx, cur)
 	}
+	return m.spend(ctx, writing, l, cur)
+}
+
+// spend uses the session's refresh token, if what is on record allows it.
+func (m *Manager) spend(ctx, writing context.Context, l *lease, cur *Session) (*Session, error) {
 	before := m.unmade.counted(cur.Attempt)
 	if err := m.stillOurs(settled(ctx), l, before); err != nil {
 		return nil, fmt.Errorf("keep refresh lock: %w", err)
@@ -153,7 +168,7 @@ func (m *Manager) underLock(ctx context.Context, s *Session, l *lease, enough fu
 	}
 	next, err := m.attempt(ctx, writing, l, cur, before, repeats)
 	if errors.Is(err, ErrConflict) { // somebody who was stopped with the lock in hand went on: theirs is the newest
-		if next, err = m.reread(s); err == nil && !enough(next) {
+		if next, err = m.reread(cur); err == nil && !l.errand.enough(next) {
 			return nil, errChanged
 		}
 	}
@@ -183,58 +198,69 @@ func (m *Manager) attempt(ctx, writing context.Context, l *lease, s *Session, be
 	if err != nil {
 		return nil, fmt.Errorf("record attempt: %w", err)
 	}
-	r, err := m.sendIfOurs(ctx, recorded, l)
+	g, err := m.sendIfOurs(ctx, recorded, l)
 	if _, err2 := m.lock(ctx, l); err2 != nil { // a full lease for the writing; without it, the compare-and-set still decides
 		m.log.Debug("refresh lock not renewed", "session", l.id.Short(), "error", err2)
 	}
-	return m.learn(writing, l, recorded, before, r, err)
+	return m.learn(writing, l, recorded, before, g, err)
 }
 
 // sendIfOurs sends if the lock is ours and what we recorded is on record, in this order: so nobody else had the lock in between, did something with it, and let it go.
-func (m *Manager) sendIfOurs(ctx context.Context, s *Session, l *lease) (Refreshed, error) {
+func (m *Manager) sendIfOurs(ctx context.Context, s *Session, l *lease) (Granted, error) {
 	if err := m.stillOurs(settled(ctx), l, s.Attempt); err != nil {
-		return Refreshed{}, fmt.Errorf("%w: refresh lock is lost: %w", ErrUnsent, err)
+		return Granted{}, fmt.Errorf("%w: refresh lock is lost: %w", ErrUnsent, err)
 	}
 	cur, err := m.reread(s)
 	if err == nil && cur.version != s.version {
 		err = ErrConflict
 	}
 	if err != nil {
-		return Refreshed{}, fmt.Errorf("%w: attempt is not on record: %w", ErrUnsent, err)
+		return Granted{}, fmt.Errorf("%w: attempt is not on record: %w", ErrUnsent, err)
 	}
 	return m.send(ctx, s, l)
 }
 
 // send makes the one call, if there is time for it: at least half of what a call may take, or its answer could come too late for no other reason. The
 // call ends before the attempt's deadline, and that is before the lease's end.
-func (m *Manager) send(ctx context.Context, s *Session, l *lease) (r Refreshed, err error) {
+func (m *Manager) send(ctx context.Context, s *Session, l *lease) (g Granted, err error) {
 	ctx, cancel := context.WithTimeout(settled(ctx), s.Attempt.Deadline.Sub(m.now())) // a flight that waited long gives its call no less time
 	defer cancel()
-	defer func() {
-		if p := recover(); p != nil { // in a goroutine of its own a panic would end the process; its value may quote a token
-			m.log.Error("refresh panicked", "session", s.id.Short(), "stack", string(debug.Stack()))
-			r, err = Refreshed{}, errors.New("refresh panicked")
-		}
-	}()
 	if s.Attempt.Deadline.Sub(m.now()) < m.deps.RefreshTimeout/2 || l.until.Before(s.Attempt.Deadline) {
-		return Refreshed{}, fmt.Errorf("%w: this process was stopped for too long", ErrUnsent)
+		return Granted{}, fmt.Errorf("%w: this process was stopped for too long", ErrUnsent)
 	}
 	if s.Attempt.Repeats > 0 {
 		m.log.Warn("refresh token is sent again after a lost answer", "event", "refresh_repeated", "session", s.id.Short())
 		m.deps.Refreshed(RefreshRepeated)
 	}
-	r, err = m.deps.Refresh(ctx, s)
-	if err == nil && r.Tokens.Access == "" {
-		return Refreshed{}, errors.New("provider answered without an access token")
+	return m.ask(ctx, s, l.errand.target)
+}
+
+// ask calls the provider, for a grant or, without a target, for the session's own token.
+func (m *Manager) ask(ctx context.Context, s *Session, t Target) (g Granted, err error) {
+	defer func() {
+		if p := recover(); p != nil { // in a goroutine of its own a panic would end the process; its value may quote a token
+			m.log.Error("refresh panicked", "session", s.id.Short(), "stack", string(debug.Stack()))
+			g, err = Granted{}, errors.New("refresh panicked")
+		}
+	}()
+	if t.Key != "" {
+		g, err = t.Fetch(ctx, s)
+	} else {
+		g.Refreshed, err = m.deps.Refresh(ctx, s)
 	}
-	return r, err
+	if err == nil && g.Refused == nil && g.Tokens.Access == "" {
+		return Granted{}, errors.New("provider answered without an access token")
+	}
+	return g, err
 }
 
 // learn writes down what became of the attempt. before is the attempt that was on record earlier.
-func (m *Manager) learn(writing context.Context, l *lease, s *Session, before *Attempt, r Refreshed, err error) (*Session, error) {
+func (m *Manager) learn(writing context.Context, l *lease, s *Session, before *Attempt, g Granted, err error) (*Session, error) {
 	switch {
+	case err == nil && l.errand.target.Key != "":
+		return l.errand.target.outcome(g)(m.keep(writing, l, s, s.withSpent(l.errand.target, g, m.now())))
 	case err == nil:
-		return m.keep(writing, l, s, s.with(r, m.now()))
+		return m.keep(writing, l, s, s.with(g.Refreshed, m.now()))
 	case errors.Is(err, ErrInvalidGrant) && before != nil:
 		return m.giveUp(l, s, RefreshInterrupted, "refresh_interrupted")
 	case errors.Is(err, ErrInvalidGrant):
@@ -249,6 +275,9 @@ func (m *Manager) learn(writing context.Context, l *lease, s *Session, before *A
 		}
 		return nil, fmt.Errorf("refresh: %w", err)
 	}
+	if errors.Is(err, ErrGrantRefused) {
+		return nil, m.answeredAndLost(writing, l, s, err)
+	}
 	l.keep = s.Attempt.Deadline
 	m.markLost(writing, s)
 	m.deps.Refreshed(RefreshUnknown)
@@ -258,7 +287,8 @@ func (m *Manager) learn(writing context.Context, l *lease, s *Session, before *A
 
 // keep stores new tokens. If that fails they are lost, and the attempt stays on record as one of unknown outcome.
 func (m *Manager) keep(writing context.Context, l *lease, s, next *Session) (*Session, error) {
-	if err := m.fits(next); err != nil {
+	next, err := m.roomy(next)
+	if err != nil {
 		m.log.Warn("refreshed session is too large", "event", "refresh_lost", "session", l.id.Short(), "error", err)
 		m.deps.Orphaned(next)
 		return m.giveUp(l, s, RefreshLost, "too_large")
@@ -315,6 +345,9 @@ func (s *Session) with(r Refreshed, now time.Time) *Session {
 	next := *s
 	next.Attempt = nil
 	next.Tokens = r.Tokens.bounded(now)
+	if changedScope(s.Tokens.Scope, r.Tokens.Scope) {
+		next.Grants = nil // they were made of rights that the user may not have any more
+	}
 	if r.Tokens.Refresh == "" {
 		next.Tokens.Refresh = s.Tokens.Refresh
 	}

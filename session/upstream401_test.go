@@ -64,7 +64,7 @@ func TestManyMeetAnUpstreams401(t *testing.T) {
 func TestFlightThatWasContentWithLess(t *testing.T) {
 	inTown(t, func(t *testing.T, w *town) {
 		s := w.one.read(t, w.r)
-		w.one.pauses.mayForce(s.ID(), time.Now().Add(justExpired)) // the minute's chance is gone
+		w.one.pauses.mayForce(errandKey{id: s.ID()}, time.Now().Add(justExpired)) // the minute's chance is gone
 		time.Sleep(justExpired)
 		w.st.before = func(op string) error {
 			if op == "lock" {

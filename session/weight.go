@@ -10,6 +10,8 @@ const (
 	copyWeight = 1000
 	// valueWeight is what a value takes among others beside its text: a place with room to grow, and the text's own head.
 	valueWeight = 40
+	// grantWeight is what a grant takes beside its text: two heads, two times, and room to grow.
+	grantWeight = 160
 	// placeWeight is what a name takes in a map beside its text, or the map itself.
 	placeWeight = 64
 )
@@ -17,6 +19,12 @@ const (
 // weight is about how many bytes of the heap a copy takes.
 func weight(s *Session, sealed []byte) int {
 	n := len(sealed) + len(s.Tokens.Access) + len(s.Tokens.Refresh) + len(s.Tokens.ID) + claimWeight(s.Claims)
+	for _, g := range s.Grants {
+		n += grantWeight + len(g.Key) + len(g.Access)
+	}
+	for _, mark := range s.Resources {
+		n += valueWeight + len(mark)
+	}
 	for _, role := range s.Roles {
 		n += valueWeight + len(role)
 	}
