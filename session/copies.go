@@ -214,6 +214,22 @@ func (c *copies) hear(id ID, version uint64) {
 // doubt takes the trust from a copy whose session may or may not have been written: the store knows.
 func (c *copies) doubt(id ID) { c.hear(id, math.MaxUint64) }
 
+// forget drops the copies whose sealed form opens no more, and lets no read that is under way bring one that is trusted.
+func (c *copies) forget(opens func(sealed []byte) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.loads {
+		for ; l != nil; l = l.next {
+			l.least = math.MaxUint64
+		}
+	}
+	for _, id := range c.lru.Keys() {
+		if o, ok := c.lru.Peek(id); ok && !opens(o.sealed) {
+			c.lru.Remove(id)
+		}
+	}
+}
+
 // subscribed begins an epoch in which everything is heard. Copies of earlier ones are not trusted again before the store is asked.
 func (c *copies) subscribed() (epoch uint64) {
 	c.mu.Lock()

@@ -97,7 +97,7 @@ func (m *Manager) load(ctx context.Context, ticket string, key ticketKey, id ID)
 		return nil, fmt.Errorf("read session: %w", err)
 	}
 	o := m.copies.get(id, rec)
-	if o == nil {
+	if o == nil || !m.seal.knows(rec.Sealed) { // it may have been opened with a secret that is no more
 		s, err := m.open(key, id, rec)
 		if err != nil {
 			m.unreadable(id, err)

@@ -46,7 +46,7 @@ func (m *Manager) refresh(ctx context.Context, s *Session, enough func(*Session)
 	if s.Tokens.Refresh == "" {
 		return m.withoutRefresh(ctx, s)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, m.deps.RefreshTimeout+waitSlack, errSlow)
+	ctx, cancel := context.WithTimeoutCause(ctx, m.refreshTimeout()+waitSlack, errSlow)
 	defer cancel()
 	cur, err := m.join(ctx, s, errand{enough: enough})
 	switch {

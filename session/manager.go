@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,7 +35,7 @@ type Deps struct {
 	// Refresh makes one call to the provider, with s.Tokens.Refresh, and returns before ctx's deadline. An error wraps ErrInvalidGrant or ErrUnsent where one of
 	// them is certain; after any other error nobody knows whether the token was spent. Errors must hold no token: they are logged.
 	Refresh func(ctx context.Context, s *Session) (Refreshed, error)
-	// RefreshTimeout is the longest that a call of Refresh takes. Default 10s.
+	// RefreshTimeout is the longest that a call of Refresh takes. Default 10s. Reconfigure changes it.
 	RefreshTimeout time.Duration
 	// Log gets the events that no request reports. Default: none.
 	Log *slog.Logger
@@ -78,6 +79,8 @@ type Manager struct {
 	flights *flights
 	pauses  *pauses
 	unmade  *unmade
+
+	callTime atomic.Int64 // a time.Duration, see refreshTimeout
 }
 
 // New makes a Manager on a store, which stays the caller's to close. The configuration has been validated; what would be
@@ -107,14 +110,13 @@ func New(cfg Config, st Store, d Deps) (*Manager, error) {
 		cfg: cfg, deps: d, store: st, log: d.Log, now: d.Now, seal: seal, copies: copies, pauses: pauses, unmade: unmade,
 		cookie: newCookie(cfg.Cookie, d.InsecureCookies), flights: newFlights(),
 	}
+	m.callTime.Store(int64(d.RefreshTimeout))
 	m.writer = newWriter(&adapter{store: st, wrote: copies.hear, stored: m.keepWritten, seal: seal, idle: cfg.IdleTimeout, now: d.Now, unreadable: m.unreadable}, cfg.Lifetime)
 	return m, nil
 }
 
 func check(cfg Config, d Deps) error {
 	switch {
-	case len(cfg.Secrets) == 0:
-		return errors.New("session: no secret")
 	case cfg.IdleTimeout <= 0 || cfg.Lifetime <= 0:
 		return errors.New("session: idle timeout and lifetime must be positive")
 	case cfg.Staleness < 0 || cfg.Staleness > maxStaleness:
@@ -124,12 +126,7 @@ func check(cfg Config, d Deps) error {
 	case d.Refresh == nil:
 		return errors.New("session: no way to refresh")
 	}
-	for _, s := range cfg.Secrets {
-		if len(s.Reveal()) < 32 {
-			return errors.New("session: a secret is shorter than 32 bytes")
-		}
-	}
-	return nil
+	return checkSecrets(cfg.Secrets)
 }
 
 func (d Deps) withDefaults() Deps {

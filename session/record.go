@@ -15,9 +15,9 @@ import (
 // attempt that was never made must not pass for one whose answer was lost. before is the attempt that counted earlier.
 func (m *Manager) record(writing context.Context, tried *Session, before *Attempt) (*Session, error) {
 	begun := m.now()
-	recorded, err := m.writeUntil(writing, begun.Add(m.deps.RefreshTimeout/4), tried)
+	recorded, err := m.writeUntil(writing, begun.Add(m.refreshTimeout()/4), tried)
 	if err != nil && !decided(err) {
-		m.takeBack(tried, before, begun.Add(m.deps.RefreshTimeout/2))
+		m.takeBack(tried, before, begun.Add(m.refreshTimeout()/2))
 	}
 	return recorded, err
 }

@@ -38,7 +38,7 @@ type lease struct {
 	keep   time.Time // the lock is not freed before
 }
 
-func (m *Manager) leaseTime() time.Duration { return m.deps.RefreshTimeout + writeTime }
+func (m *Manager) leaseTime() time.Duration { return m.refreshTimeout() + writeTime }
 
 // fly is a flight from start to end, in its own time: whoever asked for it may have hung up. It lasts at most as long as a dead process' lease and one
 // of its own.
@@ -181,7 +181,7 @@ func (m *Manager) stillOurs(ctx context.Context, l *lease, recorded *Attempt) er
 	if recorded == nil {
 		return nil
 	}
-	return m.again(ctx, m.now().Add(m.deps.RefreshTimeout/4), func(ctx context.Context) error {
+	return m.again(ctx, m.now().Add(m.refreshTimeout()/4), func(ctx context.Context) error {
 		held, err := m.lock(ctx, l)
 		if err == nil && !held {
 			return ErrConflict
@@ -193,7 +193,7 @@ func (m *Manager) stillOurs(ctx context.Context, l *lease, recorded *Attempt) er
 // attempt records that the refresh token of s is about to be sent, sends it, and writes down what came of it. before is the attempt that counts on record.
 func (m *Manager) attempt(ctx, writing context.Context, l *lease, s *Session, before *Attempt, repeats int) (*Session, error) {
 	tried := *s
-	tried.Attempt = &Attempt{ID: newHandle(), Deadline: m.now().Add(m.deps.RefreshTimeout), Repeats: repeats}
+	tried.Attempt = &Attempt{ID: newHandle(), Deadline: m.now().Add(m.refreshTimeout()), Repeats: repeats}
 	recorded, err := m.record(writing, &tried, before)
 	if err != nil {
 		return nil, fmt.Errorf("record attempt: %w", err)
@@ -225,7 +225,7 @@ func (m *Manager) sendIfOurs(ctx context.Context, s *Session, l *lease) (Granted
 func (m *Manager) send(ctx context.Context, s *Session, l *lease) (g Granted, err error) {
 	ctx, cancel := context.WithTimeout(settled(ctx), s.Attempt.Deadline.Sub(m.now())) // a flight that waited long gives its call no less time
 	defer cancel()
-	if s.Attempt.Deadline.Sub(m.now()) < m.deps.RefreshTimeout/2 || l.until.Before(s.Attempt.Deadline) {
+	if s.Attempt.Deadline.Sub(m.now()) < m.refreshTimeout()/2 || l.until.Before(s.Attempt.Deadline) {
 		return Granted{}, fmt.Errorf("%w: this process was stopped for too long", ErrUnsent)
 	}
 	if s.Attempt.Repeats > 0 {

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"cloakroom/configs/secret"
@@ -55,29 +56,39 @@ type sealKey struct {
 	info   cipher.AEAD // seals what belongs to no ticket: the members of an index
 }
 
-// sealer seals with its first key and opens with any.
-type sealer struct{ keys []sealKey }
+// sealer seals with its first key and opens with any. The keys may be others from one moment to the next.
+type sealer struct{ keys atomic.Pointer[[]sealKey] }
 
 func newSealer(secrets []secret.String) (*sealer, error) {
 	s := &sealer{}
+	return s, s.rekey(secrets)
+}
+
+// rekey puts the keys of these secrets in the place of all before, or none of them.
+func (s *sealer) rekey(secrets []secret.String) error {
+	keys := make([]sealKey, 0, len(secrets))
 	for _, one := range secrets {
 		k := sealKey{secret: []byte(one.Reveal())}
 		id, err := hkdf.Key(sha256.New, k.secret, nil, "cloakroom secret id v1", secretIDSize)
 		if err != nil {
-			return nil, fmt.Errorf("derive secret ID: %w", err)
+			return fmt.Errorf("derive secret ID: %w", err)
 		}
 		k.id = [secretIDSize]byte(id)
 		if k.info, err = aead(k.secret, nil, "cloakroom index v1"); err != nil {
-			return nil, err
+			return err
 		}
-		s.keys = append(s.keys, k)
+		keys = append(keys, k)
 	}
-	return s, nil
+	s.keys.Store(&keys)
+	return nil
 }
+
+// first is the key that seals.
+func (s *sealer) first() sealKey { return (*s.keys.Load())[0] }
 
 // seal seals a session's content with the first secret and the session's own ticket.
 func (s *sealer) seal(t ticketKey, id ID, version uint64, deadline time.Time, content []byte) ([]byte, error) {
-	k := s.keys[0]
+	k := s.first()
 	gcm, err := k.forTicket(t)
 	if err != nil {
 		return nil, err
@@ -100,7 +111,7 @@ func (s *sealer) open(t ticketKey, id ID, version uint64, sealed []byte) ([]byte
 
 // sealInfo seals what an index holds about a session. It opens without a ticket, so no token goes there.
 func (s *sealer) sealInfo(place string, content []byte) []byte {
-	k := s.keys[0]
+	k := s.first()
 	return sealWith(k.info, k.id, place, 0, time.UnixMilli(0), content)
 }
 
@@ -122,12 +133,18 @@ func (s *sealer) keyOf(sealed []byte) (sealKey, error) {
 	if len(sealed) < headSize {
 		return sealKey{}, errForged
 	}
-	for _, k := range s.keys {
+	for _, k := range *s.keys.Load() {
 		if k.id == [secretIDSize]byte(sealed[1:1+secretIDSize]) {
 			return k, nil
 		}
 	}
 	return sealKey{}, errSecret
+}
+
+// knows reports whether a sealed value names a key that opens.
+func (s *sealer) knows(sealed []byte) bool {
+	_, err := s.keyOf(sealed)
+	return err == nil
 }
 
 // SealKeys derives 32-byte keys for another purpose, which info names, from every secret: the first one seals, all of them open.
