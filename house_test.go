@@ -75,9 +75,10 @@ var may = map[string][]string{
 	"session/redis":     {"session", "configs/secret"},
 	"session/memory":    {"session", "configs/secret"},
 	"session/storetest": {"session", "configs/secret"},
-	"proxy":             {"proxy/compose", "configs/secret"},
+	"proxy":             {"proxy/compose", "proxy/schema", "configs/secret"},
+	"proxy/schema":      {},
 	"proxy/compose":     {"configs/secret"},
-	"configs":           {"bff/provider", "bff/static", "session", "session/redis", "session/memory", "proxy", "configs/secret"},
+	"configs":           {"bff/provider", "bff/static", "session", "session/redis", "session/memory", "proxy", "proxy/schema", "configs/secret"},
 	"configs/secret":    {},
 	"web":               {},
 }

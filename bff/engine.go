@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"cloakroom/bff/edge"
@@ -78,6 +79,9 @@ func newSignIn() provider.SignIn { return provider.NewSignIn() }
 
 // upstreamFailed is the answer when a route's upstream did not give one. Nothing of the upstream shows in it.
 func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
+	if refusal, ok := errors.AsType[*proxy.Refusal](err); ok {
+		edge.From(r.Context()).Reason = refusal.Reason
+	}
 	edge.Answer(w, r, upstreamProblem(err))
 }
 
@@ -87,11 +91,15 @@ func upstreamProblem(err error) error {
 		return p // a stream that we refused or ended ourselves
 	}
 	code := "upstream_failed"
+	if refusal, ok := errors.AsType[*proxy.Refusal](err); ok && !errors.Is(err, proxy.ErrUndescribed) {
+		return misdescribed(refusal)
+	}
 	for _, known := range []struct {
 		err  error
 		code string
 	}{
 		{proxy.ErrClientGone, "client_gone"},
+		{proxy.ErrUndescribed, "undescribed_answer"},
 		{proxy.ErrBodyTooLarge, "body_too_large"},
 		{proxy.ErrBodyTimeout, "request_timeout"},
 		{proxy.ErrUpstreamTimeout, "upstream_timeout"},
@@ -106,6 +114,29 @@ func upstreamProblem(err error) error {
 		}
 	}
 	return &edge.Problem{Code: code, Err: err}
+}
+
+// misdescribed is the answer to a request that is not as its route's description says.
+func misdescribed(r *proxy.Refusal) error {
+	p := &edge.Problem{Code: "invalid_request", Err: r}
+	switch r.Status {
+	case http.StatusNotFound:
+		p.Code = "not_found"
+	case http.StatusMethodNotAllowed:
+		p.Code, p.Header = "method_not_allowed", http.Header{"Allow": {strings.Join(r.Allow, ", ")}}
+	case http.StatusRequestEntityTooLarge:
+		p.Code = "body_too_large"
+	case http.StatusUnsupportedMediaType:
+		p.Code = "unsupported_media_type"
+	}
+	for _, f := range r.Faults {
+		fault := edge.Fault{Pointer: f.Pointer, Detail: f.Detail}
+		if f.In != "" {
+			fault.Parameter = &edge.Parameter{In: f.In, Name: f.Name}
+		}
+		p.Errors = append(p.Errors, fault)
+	}
+	return p
 }
 
 // filesFailed is the answer where the app's own files have none.

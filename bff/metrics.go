@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"cloakroom/bff/edge"
+	"cloakroom/proxy"
 	"cloakroom/session/redis"
 )
 
@@ -28,6 +29,7 @@ type metrics struct {
 	streams     *prometheus.GaugeVec
 	closed      *prometheus.CounterVec
 	revocations *prometheus.CounterVec
+	checks      *prometheus.CounterVec
 }
 
 // newMetrics makes a registry of its own, so that nothing else shows up in it.
@@ -52,11 +54,12 @@ func newMetrics(version string) *metrics {
 		providers:   counter("provider_errors_total", "Failed calls to a provider, by kind.", "provider", "kind"),
 		streams:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "streams_open", Help: "Open streams of sessions, by kind."}, []string{"kind"}),
 		closed:      counter("streams_closed_total", "Streams that are over, by reason.", "reason"),
+		checks:      counter("checks_total", "Requests and answers held against a route's description, by result.", "route", "message", "result"),
 		revocations: counter("revocations_total", "Revocations of ended sessions' tokens at the provider, by result.", "result"),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, info,
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.checks, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -117,6 +120,11 @@ func (m *metrics) copiesFlushed()              { m.flushes.Inc() }
 func (m *metrics) storeError()                 { m.store.Inc() }
 func (m *metrics) providerError(name, kind string) {
 	m.providers.WithLabelValues(name, kind).Inc()
+}
+
+// checked counts a request or an answer that was held against its description.
+func (m *metrics) checked(rt *proxy.Route, message, result string) {
+	m.checks.WithLabelValues(rt.Config.Path, message, result).Inc()
 }
 
 func (m *metrics) revoked(result string) { m.revocations.WithLabelValues(result).Inc() }

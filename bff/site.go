@@ -98,8 +98,8 @@ func (s *site) wireCookies() error {
 }
 
 func (s *site) wireRoutes() (err error) {
-	s.table, err = proxy.Compile(s.cfg.Routes, nil, proxy.Deps{
-		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream,
+	s.table, err = proxy.Compile(s.cfg.Routes, s.cfg.Upstreams, proxy.Deps{
+		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveCheck: s.metrics.checked,
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)

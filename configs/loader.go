@@ -100,6 +100,7 @@ func (l *loader) judgeAll() {
 		}
 	}
 	l.conflicts()
+	l.descriptions()
 }
 
 // judge reports what is wrong with a key of the whole configuration, in the file that wrote it.
@@ -148,6 +149,11 @@ func (l *loader) conflicts() {
 		problem := fmt.Sprintf("%q conflicts with %s %s, %q: %s", routes[c.B].Path, otherKey, where, routes[c.A].Path, c.Reason)
 		d.judge(key, other.redact(otherKey, problem))
 	}
+}
+
+// descriptions reports what is wrong with the files that describe a route's API, at the key that names the file.
+func (l *loader) descriptions() {
+	proxy.Descriptions(l.cfg.Routes, l.cfg.Upstreams, func(route int, key, problem string) { l.judge(fmt.Sprintf("routes[%d].%s", route, key), problem) })
 }
 
 // mistakes are those of all files, the main one first.

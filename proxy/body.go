@@ -27,7 +27,7 @@ const maxReplay = 64 << 10
 
 // prepareBody gives out its body: none, one that is kept, or one that is watched.
 func (x *exchange) prepareBody(out *http.Request) error {
-	if out.ContentLength == 0 || out.Body == nil || out.Body == http.NoBody {
+	if out.ContentLength == 0 || out.Body == nil || out.Body == http.NoBody || x.replay != nil {
 		return nil
 	}
 	watched := &requestBody{x: x, body: out.Body, left: int64(x.route.Config.Request.MaxBody)}

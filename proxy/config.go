@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/units"
+
+	"cloakroom/proxy/schema"
 )
 
 // Config is one route: a path pattern, the upstream it goes to, and the rules to pass.
@@ -33,14 +35,15 @@ type Config struct {
 	Timeout time.Duration `yaml:"timeout" default:"30s"`
 	// Idle is how long either side may be silent while a body is on its way. Streams have no total limit. Between 1ms and 1h.
 	Idle time.Duration `yaml:"idle" default:"60s"`
-	// Request bounds what a client may send.
+	// Request bounds what a client may send, and says how it is checked.
 	Request RequestConfig `yaml:"request"`
-	// Response bounds what an upstream may answer.
+	// Response bounds what an upstream may answer, and says how it is checked.
 	Response ResponseConfig `yaml:"response"`
 }
 
-// RequestConfig bounds a route's requests.
+// RequestConfig bounds a route's requests, and says how they are checked.
 type RequestConfig struct {
+	schema.Request `yaml:",inline"`
 	// MaxBody is the largest request body; a larger one is answered 413. Between 1B and 1TiB.
 	MaxBody units.Base2Bytes `yaml:"max_body" default:"10MiB"`
 	// MinRate is how many bytes a second must come on average while a request body is waited for, after a first `idle`; a slower one is answered 408.
@@ -48,8 +51,9 @@ type RequestConfig struct {
 	MinRate units.Base2Bytes `yaml:"min_rate" default:"512B"`
 }
 
-// ResponseConfig bounds a route's responses.
+// ResponseConfig bounds a route's responses, and says how they are checked.
 type ResponseConfig struct {
+	schema.Response `yaml:",inline"`
 	// MaxBody is the largest response body; a longer one is answered 502, or cut off where its length was not announced. 0: no limit.
 	MaxBody units.Base2Bytes `yaml:"max_body" default:"0B"`
 }

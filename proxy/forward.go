@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cloakroom/proxy/schema"
 )
 
 // exchange is one request on its way through a route. It is the request's context too, so that ReverseProxy's hooks
@@ -30,6 +32,7 @@ type exchange struct {
 	out     *http.Request // as it goes to the upstream
 	answer  responseBody  // the upstream's, as it goes to the client
 	client  *http.ResponseController
+	call    *schema.Call // what is asked, in the words of the description; nil where the body is not looked at
 
 	start    time.Time
 	watch    *time.Timer  // ends the exchange when the upstream is silent for too long, see stream.go
@@ -85,6 +88,10 @@ func (rt *Route) Forward(w http.ResponseWriter, r *http.Request, c Caller) {
 	}
 	out := r.WithContext(x)
 	out.Header = nil // or ReverseProxy would copy them all; outgoing makes the upstream's
+	if err := x.judgeBody(out); err != nil {
+		x.refuse(err)
+		return
+	}
 	if err := x.prepareBody(out); err != nil {
 		x.refuse(x.verdict(err))
 		return
@@ -114,8 +121,10 @@ func (x *exchange) admit() (err error) {
 		return fmt.Errorf("%w: the upstream is asked by HTTP/2 only", ErrUpgradeRefused)
 	}
 	x.grpc = isGRPC(r.Header)
-	x.path, x.rawPath, err = x.route.target.path(r.URL)
-	return err
+	if x.path, x.rawPath, err = x.route.target.path(r.URL); err != nil {
+		return err
+	}
+	return x.judgeHead()
 }
 
 // lastHop reports whether an OPTIONS request may go no further (RFC 9110, section 7.6.2). It asked about whoever is here, so we answer.
@@ -192,6 +201,9 @@ func (x *exchange) accept(res *http.Response) error {
 	res.Trailer = nil // announced ones; see grpc.go
 	x.answer = responseBody{x: x, res: res, body: res.Body, left: limit, limited: limit > 0}
 	res.Body = &x.answer
+	if err := x.judgeAnswer(res); err != nil {
+		return err
+	}
 	x.deliver(res.Header)
 	return nil
 }

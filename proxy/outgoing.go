@@ -41,6 +41,9 @@ func (x *exchange) outgoing() http.Header {
 			h[name] = values // shared: nobody writes into a value
 		}
 	}
+	if x.route.responses != nil {
+		delete(h, "Accept-Encoding") // a compressed answer cannot be checked
+	}
 	dropNamed(h, in["Connection"]) // before ours are there, so that a client cannot name what is added here (V-03)
 	x.addOurs(h)
 	return h

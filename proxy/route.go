@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"cloakroom/proxy/schema"
 )
 
 // Deps are what the proxy needs from the house.
@@ -23,6 +25,9 @@ type Deps struct {
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 	// ObserveUpstream is told how long the upstream took until its headers, or its failure. nil is fine.
 	ObserveUpstream func(r *http.Request, d time.Duration)
+	// ObserveCheck is told of every request, and every answer of an upstream, that was held against its description: "request" or "response", and "ok" or why not,
+	// one of a few constants. nil is fine.
+	ObserveCheck func(rt *Route, message, result string)
 	// Resolver looks up the upstreams' names. nil: the system's.
 	Resolver *net.Resolver
 }
@@ -38,14 +43,16 @@ type Table struct {
 
 // Route is one compiled route.
 type Route struct {
-	Config  Config
-	index   int
-	pattern pattern
-	target  target
-	up      *service
-	via     string
-	proxy   *httputil.ReverseProxy
-	deps    Deps
+	Config    Config
+	index     int
+	pattern   pattern
+	target    target
+	up        *service
+	via       string
+	requests  *schema.Requests  // nil: not checked
+	responses *schema.Responses // the same
+	proxy     *httputil.ReverseProxy
+	deps      Deps
 }
 
 // Compile builds the table. The error joins all that is wrong; each part names its route by number (from 0) and path.
@@ -60,9 +67,13 @@ func Compile(routes []Config, upstreams map[string]Upstream, d Deps, previous *T
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	l, t := newLayout(), &Table{services: map[string]*service{}}
+	docs := schema.NewDocuments(schema.ReadFile)
 	var errs []error
 	for i, c := range routes {
 		rt, err := t.compile(i, c, d, upstreams, previous)
+		if err == nil {
+			err = describedError(rt.describe(docs))
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("route %d (%q): %w", i, c.Path, err))
 			continue

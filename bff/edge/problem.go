@@ -28,12 +28,32 @@ type Problem struct {
 	Continue string
 	// Members are further members of the document, for protocols that want their own, such as `error` in OAuth.
 	Members map[string]string
+	// Errors are the single faults of a request, each with its place. Only the document shows them: they may quote the request.
+	Errors []Fault
 	// RetryAfter is when trying again makes sense; rounded up to seconds. 0: not said.
 	RetryAfter time.Duration
 	// Header is added to the answer, and replaces what is there.
 	Header http.Header
 	// Err is the cause. It never leaves the server; may be nil.
 	Err error
+}
+
+// Fault is one of several things that are wrong with a request (RFC 9457, section 3, has `errors` as its example).
+type Fault struct {
+	// Pointer is where in the body: a JSON pointer as a URI fragment, such as #/lines/0/quantity.
+	Pointer string `json:"pointer,omitempty"`
+	// Parameter is which one, where it is not the body.
+	Parameter *Parameter `json:"parameter,omitempty"`
+	// Detail says what would be right.
+	Detail string `json:"detail"`
+}
+
+// Parameter is a part of a request that is not its body.
+type Parameter struct {
+	// In is path, query or header.
+	In string `json:"in"`
+	// Name is the parameter's; empty for the query as a whole.
+	Name string `json:"name,omitempty"`
 }
 
 // Error is for the log.
@@ -128,20 +148,21 @@ func (p *Problem) header(h http.Header) {
 
 // document is RFC 9457's, with our members. Its encoder escapes <, > and &.
 type document struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail"`
-	Code      string `json:"code"`
-	RequestID string `json:"request_id,omitempty"`
-	Login     string `json:"login,omitempty"`
+	Type      string  `json:"type"`
+	Title     string  `json:"title"`
+	Status    int     `json:"status"`
+	Detail    string  `json:"detail"`
+	Code      string  `json:"code"`
+	RequestID string  `json:"request_id,omitempty"`
+	Login     string  `json:"login,omitempty"`
+	Errors    []Fault `json:"errors,omitempty"`
 }
 
 // json answers a script.
 func (p *Problem) json(w http.ResponseWriter, id string) {
 	doc := document{
 		Type: ProblemTypes + p.Code, Title: entryOf(p.Code, p.Status).Title, Status: p.Status,
-		Detail: p.Detail, Code: p.Code, RequestID: id, Login: p.Login,
+		Detail: p.Detail, Code: p.Code, RequestID: id, Login: p.Login, Errors: p.Errors,
 	}
 	body, err := json.Marshal(doc)
 	if len(p.Members) > 0 {

@@ -1,0 +1,130 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+)
+
+// maxPlaces bounds the places of a Refusal.
+const maxPlaces = 5
+
+// compiled is one schema, ready to be asked from many goroutines.
+type compiled struct{ schema *jsonschema.Schema }
+
+// nowhere loads nothing: what a reference leads to must be in the same file.
+type nowhere struct{}
+
+// Load refuses.
+func (nowhere) Load(url string) (any, error) {
+	return nil, fmt.Errorf("reference to %.200q: nothing is loaded from elsewhere; put it into this file", strings.TrimPrefix(url, here))
+}
+
+// here is the name under which the compiler knows a description. Relative references resolve to it, and not to a file.
+const here = "cloakroom:///description"
+
+// newCompiler knows one document and nothing else.
+func newCompiler(doc any) (*jsonschema.Compiler, error) {
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseLoader(nowhere{})
+	c.UseRegexpEngine(compilePattern)
+	c.AssertFormat()
+	for _, f := range formats {
+		c.RegisterFormat(&f)
+	}
+	return c, c.AddResource(here, doc)
+}
+
+// codeUnit is how JavaScript writes a character that Go writes \x{…}.
+var codeUnit = regexp.MustCompile(`\\u([0-9A-Fa-f]{4})`)
+
+// compilePattern makes an RE2 pattern, whose time is linear in the input.
+func compilePattern(s string) (jsonschema.Regexp, error) {
+	re, err := regexp.Compile(codeUnit.ReplaceAllString(s, `\x{$1}`))
+	if err != nil {
+		return nil, fmt.Errorf("pattern %.100q is not RE2, which has no lookaround and no back references: %w", s, err)
+	}
+	return re, nil
+}
+
+// formats are those of OpenAPI that JSON Schema does not have.
+var formats = []jsonschema.Format{
+	{Name: "int32", Validate: fits(32)},
+	{Name: "int64", Validate: fits(64)},
+}
+
+// fits judges whole numbers. Others the schema's type refuses.
+func fits(bits int) func(any) error {
+	return func(v any) error {
+		text, ok := v.(fmt.Stringer) // json.Number
+		if !ok || !integer.MatchString(text.String()) {
+			return nil
+		}
+		if _, err := strconv.ParseInt(text.String(), 10, bits); err != nil {
+			return errors.New("is too large")
+		}
+		return nil
+	}
+}
+
+// check holds v against the schema.
+func (c *compiled) check(v any, reason string) *Refusal {
+	err := c.schema.Validate(v)
+	if err == nil {
+		return nil
+	}
+	r := &Refusal{Status: http.StatusBadRequest, Reason: reason}
+	failed, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
+		return badBody(http.StatusBadRequest, reason, "does not fit its schema")
+	}
+	r.leaves(failed)
+	return r
+}
+
+func english() *message.Printer { return message.NewPrinter(language.English) }
+
+// leaves collects what is at the ends of the tree of errors; what is above only repeats it.
+func (r *Refusal) leaves(e *jsonschema.ValidationError) {
+	if len(r.Faults) >= maxFaults {
+		return
+	}
+	for _, cause := range e.Causes {
+		r.leaves(cause)
+	}
+	if len(e.Causes) > 0 {
+		return
+	}
+	r.place(placeOf(e))
+	at := func(name string) string { return pointer(append(append([]string{}, e.InstanceLocation...), name)) }
+	switch k := e.ErrorKind.(type) {
+	case *kind.Required:
+		for _, name := range k.Missing {
+			r.add(Fault{Pointer: at(name), Detail: "is missing"})
+		}
+	case *kind.AdditionalProperties:
+		for _, name := range k.Properties {
+			r.add(Fault{Pointer: at(name), Detail: "is not a field of this object"})
+		}
+	default:
+		r.add(Fault{Pointer: pointer(e.InstanceLocation), Detail: detail(k)})
+	}
+}
+
+// placeOf is where in the description the broken rule stands.
+func placeOf(e *jsonschema.ValidationError) string {
+	place := strings.TrimPrefix(e.SchemaURL, here)
+	for _, word := range e.ErrorKind.KeywordPath() {
+		place += "/" + escapeToken(word)
+	}
+	return cut(place, maxPointer)
+}
