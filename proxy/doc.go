@@ -5,7 +5,7 @@
 //
 // The house rules, each in its own file:
 //
-//   - pattern.go, route.go: which path and method belong to which route. Ambiguity is an error at start.
+//   - pattern.go, route.go, tree.go: which path and method belong to which route. Ambiguity is an error at start.
 //   - target.go: the upstream's URL. It is built from the configuration and the request's path only, and never leaves
 //     the upstream's base path. The query goes on byte for byte; nothing here reads it.
 //   - header.go: what may cross, in each direction.

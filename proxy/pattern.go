@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ type pattern struct {
 func readPattern(path string) (pattern, string) {
 	problem := badPath(path)
 	if problem == "" {
-		problem = register(http.NewServeMux(), path, &group{}) // ServeMux has the last word
+		problem, _ = register(http.NewServeMux(), path, &group{}) // ServeMux has the last word
 	}
 	if problem != "" {
 		return pattern{}, problem
@@ -74,11 +75,15 @@ func bare(path string) string {
 	return ""
 }
 
-// register adds a pattern to mux and answers ServeMux's complaint, without its source positions.
-func register(mux *http.ServeMux, path string, h http.Handler) (problem string) {
+// register adds a pattern to mux and answers ServeMux's complaint, without its source positions, and the pattern that was there first, if it is about one.
+func register(mux *http.ServeMux, path string, h http.Handler) (problem, other string) {
 	defer func() {
 		if p := recover(); p != nil { // ServeMux panics about patterns; to us they are configuration
 			problem = fmt.Sprint(p)
+			if _, after, ok := strings.Cut(problem, "conflicts with pattern "); ok {
+				quoted, _ := strconv.QuotedPrefix(after)
+				other, _ = strconv.Unquote(quoted)
+			}
 			if _, after, ok := strings.Cut(problem, "):\n"); ok {
 				problem = strings.ReplaceAll(after, "\n", " ")
 			}
@@ -88,19 +93,20 @@ func register(mux *http.ServeMux, path string, h http.Handler) (problem string) 
 		}
 	}()
 	mux.Handle(path, h)
-	return ""
+	return "", ""
 }
 
 // layout collects routes into the groups that share a path, and the conflicts on the way.
 type layout struct {
-	mux       *http.ServeMux
+	mux       *http.ServeMux    // knows the conflicts
+	tree      *node             // finds the groups
 	groups    map[string]*group // by pattern key
 	order     []*group
 	conflicts []Conflict
 }
 
 func newLayout() *layout {
-	return &layout{mux: http.NewServeMux(), groups: map[string]*group{}}
+	return &layout{mux: http.NewServeMux(), tree: &node{}, groups: map[string]*group{}}
 }
 
 // add gives rt its place. A path that is no pattern is left out; Compile reports it.
@@ -121,26 +127,18 @@ func (l *layout) place(key, text string, rt *Route) {
 		return
 	}
 	g := &group{text: text}
-	if reason := register(l.mux, text, g); reason != "" {
-		l.blame(text, rt, reason)
+	if reason, other := register(l.mux, text, g); reason != "" {
+		first := rt
+		if g := l.groups[patternKey(strings.Split(strings.TrimPrefix(other, "/"), "/"))]; g != nil {
+			first = g.routes[0]
+		}
+		l.conflict(first, rt, reason)
 		return
 	}
 	g.take(rt)
+	l.tree.add(text, g)
 	l.groups[key] = g
 	l.order = append(l.order, g)
-}
-
-// blame finds the groups that text conflicts with; ServeMux names the first one only, and only in words.
-func (l *layout) blame(text string, rt *Route, reason string) {
-	for _, g := range l.order {
-		pair := http.NewServeMux()
-		register(pair, g.text, g)
-		if r := register(pair, text, g); r != "" {
-			l.conflict(g.routes[0], rt, r)
-			return
-		}
-	}
-	l.conflict(rt, rt, reason)
 }
 
 func (l *layout) conflict(a, b *Route, reason string) {

@@ -34,7 +34,7 @@ type Deps struct {
 
 // Table finds the route of a request. It does not change after Compile and is safe for concurrent use.
 type Table struct {
-	mux    *http.ServeMux
+	tree   *node
 	routes []*Route
 	// services are the routes' upstreams at work, by what makes two the same.
 	services map[string]*service
@@ -89,7 +89,7 @@ func Compile(routes []Config, upstreams map[string]Upstream, d Deps, previous *T
 		t.Close()
 		return nil, errors.Join(errs...)
 	}
-	t.mux = l.mux
+	t.tree = l.tree
 	return t, nil
 }
 
@@ -128,9 +128,11 @@ func (t *Table) Match(r *http.Request) (route *Route, allow []string) {
 	if p := r.URL.Path; strings.HasPrefix(p, "/bff") && (len(p) == 4 || p[4] == '/') {
 		return nil, nil
 	}
-	h, _ := t.mux.Handler(r)
-	g, ok := h.(*group)
-	if !ok { // no pattern, or a path that is not clean, which ServeMux would redirect
+	if !clean(r.URL.Path) {
+		return nil, nil
+	}
+	g := t.tree.find(r.URL.Path)
+	if g == nil {
 		return nil, nil
 	}
 	if rt := g.find(r.Method); rt != nil {

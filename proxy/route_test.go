@@ -185,22 +185,3 @@ func TestAllowIsSorted(t *testing.T) {
 		t.Errorf("got %v", allow)
 	}
 }
-
-func BenchmarkMatch(b *testing.B) {
-	for _, n := range []int{1, 1000} {
-		routes := make([]Config, n)
-		for i := range routes {
-			routes[i] = conf(fmt.Sprintf("/api/service%d/items/{id}", i))
-		}
-		table := compile(b, routes...)
-		r := httptest.NewRequest("GET", fmt.Sprintf("/api/service%d/items/7", n/2), nil)
-		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if rt, _ := table.Match(r); rt == nil {
-					b.Fatal("no route")
-				}
-			}
-		})
-	}
-}
