@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 
@@ -37,5 +38,9 @@ func (p *Provider) AuthURL(s SignIn) (string, error) {
 		options = append(options, oauth2.SetAuthURLParam("max_age", strconv.Itoa(*s.MaxAge)))
 	}
 	options = append(options, oidc.Nonce(s.Nonce), oauth2.S256ChallengeOption(s.Verifier))
-	return k.oauth.AuthCodeURL(s.State, options...), nil
+	location := k.oauth.AuthCodeURL(s.State, options...)
+	for _, r := range s.Resources { // the only parameter that may come more than once, which the library has no option for
+		location += "&" + url.Values{"resource": {r}}.Encode()
+	}
+	return location, nil
 }

@@ -48,10 +48,18 @@ func (p *Provider) Refresh(ctx context.Context, refreshToken string, prev Previo
 	if err != nil {
 		return nil, p.refreshError(err)
 	}
+	return p.afterRefresh(ctx, k, g, prev, p.userinfo)
+}
+
+// askUserinfo is how further claims come, or nil where they cannot.
+type askUserinfo func(ctx context.Context, k *known, access, subject string) (map[string]any, error)
+
+// afterRefresh judges what a refresh token brought.
+func (p *Provider) afterRefresh(ctx context.Context, k *known, g grant, prev Previous, more askUserinfo) (*Identity, error) {
 	if g.idToken == "" {
 		return &Identity{Issuer: p.cfg.Issuer, Tokens: g.tokens}, nil
 	}
-	id, err := p.refreshed(ctx, k, g, prev)
+	id, err := p.refreshed(ctx, k, g, prev, more)
 	if _, refused := errors.AsType[*Refusal](err); refused {
 		// The old refresh token is spent and what came for it is not to be trusted.
 		p.orphaned(g.tokens)
@@ -61,7 +69,7 @@ func (p *Provider) Refresh(ctx context.Context, refreshToken string, prev Previo
 }
 
 // refreshed judges the ID token that came with a refresh.
-func (p *Provider) refreshed(ctx context.Context, k *known, g grant, prev Previous) (*Identity, error) {
+func (p *Provider) refreshed(ctx context.Context, k *known, g grant, prev Previous, ask askUserinfo) (*Identity, error) {
 	t, err := parseToken(g.idToken, p.cfg.SigningAlgs)
 	if err != nil {
 		return nil, err
@@ -83,7 +91,10 @@ func (p *Provider) refreshed(ctx context.Context, k *known, g grant, prev Previo
 	case err != nil:
 		return nil, err
 	}
-	more, err := p.userinfo(ctx, k, g.tokens.Access, id.subject)
+	if ask == nil {
+		return &Identity{Issuer: p.cfg.Issuer, Tokens: g.tokens}, nil
+	}
+	more, err := ask(ctx, k, g.tokens.Access, id.subject)
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		// The tokens are granted and the user is the same. Claims and roles stay as they are rather than shrink to the ID token's.

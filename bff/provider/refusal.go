@@ -12,6 +12,8 @@ var (
 	ErrInvalidGrant = errors.New("refresh token refused")
 	// ErrUnsent says that a refresh token was not spent: it never left, or the provider answered without granting anything.
 	ErrUnsent = errors.New("refresh token not spent")
+	// ErrNotGranted says that the provider does not give a token of the wanted kind, or gave one that is not. The Refusal beside it says why.
+	ErrNotGranted = errors.New("token not granted")
 )
 
 // Refusal says that what a browser or the provider sent proves nothing. Reason is for logs and metrics, not for the browser.
@@ -64,6 +66,15 @@ const (
 	ReasonRefreshNonce          = "refresh_nonce_mismatch"     // a refreshed ID token belongs to another sign-in
 	ReasonRefreshAuthTime       = "refresh_auth_time_mismatch" // a refreshed ID token tells of another authentication
 	ReasonRefreshResponse       = "refresh_response_malformed" // the answer to a refresh could not be used
+)
+
+// Reasons of a token for one audience that is not used.
+const (
+	ReasonGrantRefused  = "grant_refused"           // the provider does not give it
+	ReasonGrantType     = "grant_type_mismatch"     // issued_token_type is not that of an access token
+	ReasonGrantAudience = "grant_audience_mismatch" // the token's aud does not name the audience that it was asked for
+	ReasonGrantScope    = "grant_scope_broader"     // it may do more than was asked for
+	ReasonGrantSame     = "grant_same_token"        // it is the user's own token again
 )
 
 // Reasons that ID tokens and logout tokens share.

@@ -30,6 +30,8 @@ type SignIn struct {
 	ACRValues string `json:"a,omitempty"`
 	// MaxAge is in seconds; nil is none.
 	MaxAge *int `json:"m,omitempty"`
+	// Resources are the URLs of APIs for which tokens of their own will be wanted (RFC 8707, section 2.1). They are not kept.
+	Resources []string `json:"-"`
 }
 
 // NewSignIn begins a sign-in with fresh random values.

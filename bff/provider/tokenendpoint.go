@@ -86,7 +86,7 @@ func tokenMembers(v map[string]any, granted bool) (map[string]any, error) {
 	if !granted {
 		return out, nil
 	}
-	for _, name := range []string{"access_token", "token_type", "refresh_token", "id_token", "scope"} {
+	for _, name := range []string{"access_token", "token_type", "refresh_token", "id_token", "scope", "issued_token_type"} {
 		switch s := v[name].(type) {
 		case nil: // absent, or null, which some write for absent
 		case string:
@@ -125,8 +125,9 @@ func lifetime(v any) int64 {
 
 // grant is what the token endpoint gave.
 type grant struct {
-	tokens  Tokens
-	idToken string
+	tokens     Tokens
+	idToken    string
+	issuedType string // of a token exchange
 }
 
 // callError is how a call to the token endpoint failed.
@@ -178,10 +179,11 @@ func readGrant(tok *oauth2.Token, begun time.Time) (grant, error) {
 	}
 	scope, _ := tok.Extra("scope").(string)
 	id, _ := tok.Extra("id_token").(string)
+	issued, _ := tok.Extra("issued_token_type").(string)
 	if len(scope) > maxOpaque {
 		return grant{}, refuse(ReasonTokenResponse, "scope is too long")
 	}
-	return grant{idToken: id, tokens: Tokens{
+	return grant{idToken: id, issuedType: issued, tokens: Tokens{
 		Access: tok.AccessToken, Refresh: tok.RefreshToken, Scope: scope, Issued: begun, Expires: begun.Add(life),
 	}}, nil
 }
