@@ -132,6 +132,18 @@ func TestEveryEndpointIsDocumented(t *testing.T) {
 	same(t, page, "admin endpoint", named("`(GET /[a-z]+)` \\|", section(t, text, "## The second listener")), named(`"(GET /[a-z]+)"`, read(t, "bff/admin.go")))
 }
 
+func TestWhatAReloadMayChangeIsDocumented(t *testing.T) {
+	const page = "docs/reload.md"
+	table := section(t, read(t, page), "## What may change")
+	keys, _, _ := strings.Cut(table, "Everything else")
+	var documented []string
+	for _, row := range named(`(?m)^\| (`+"`"+`[^|]+) \|`, keys) {
+		documented = append(documented, named("`([a-z_.]+)`", row)...)
+	}
+	list := regexp.MustCompile(`(?s)var mayChange = \[\]string\{(.*?)\n\}`).FindString(read(t, "bff/reload.go"))
+	same(t, page, "key", documented, named(`"([a-z_.]+)"`, list))
+}
+
 func TestEveryMetricIsDocumented(t *testing.T) {
 	const page = "docs/metrics-and-logs.md"
 	real := named(`(?:counter\(|seconds\(|Name: )"([a-z_]+)"`, read(t, "bff/metrics.go"))

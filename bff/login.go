@@ -84,7 +84,7 @@ func (s *site) provider(name string) (*provider.Provider, error) {
 	if !ok {
 		return nil, badLogin("There is no such provider.", nil)
 	}
-	return p, nil
+	return p.Provider, nil
 }
 
 // ours reports whether a navigation is proven to be the user's own or our pages'. Browsers without fetch metadata prove nothing.

@@ -3,6 +3,7 @@ package bff
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -29,6 +30,10 @@ type metrics struct {
 	streams     *prometheus.GaugeVec
 	closed      *prometheus.CounterVec
 	revocations *prometheus.CounterVec
+	reloads     *prometheus.CounterVec
+	reloadOK    prometheus.Gauge
+	configNo    prometheus.Gauge
+	configSince prometheus.Gauge
 	checks      *prometheus.CounterVec
 }
 
@@ -55,8 +60,14 @@ func newMetrics(version string) *metrics {
 		streams:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "streams_open", Help: "Open streams of sessions, by kind."}, []string{"kind"}),
 		closed:      counter("streams_closed_total", "Streams that are over, by reason.", "reason"),
 		checks:      counter("checks_total", "Requests and answers held against a route's description, by result.", "route", "message", "result"),
+		reloads:     counter("config_reloads_total", "Configurations that were read while the server ran, by result.", "result"),
+		reloadOK:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_last_reload_successful", Help: "1 while the server runs what its files say, as far as it has read them."}),
+		configNo:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_generation", Help: "How many configurations have held since the start."}),
+		configSince: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_timestamp_seconds", Help: "Since when the present configuration holds, in Unix time."}),
 		revocations: counter("revocations_total", "Revocations of ended sessions' tokens at the provider, by result.", "result"),
 	}
+	m.registry.MustRegister(m.reloads, m.reloadOK, m.configNo, m.configSince)
+	m.reloadOK.Set(1)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
 	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.checks, info,
@@ -125,6 +136,21 @@ func (m *metrics) providerError(name, kind string) {
 // checked counts a request or an answer that was held against its description.
 func (m *metrics) checked(rt *proxy.Route, message, result string) {
 	m.checks.WithLabelValues(rt.Config.Path, message, result).Inc()
+}
+
+// reloaded counts a configuration that was read while the server ran.
+func (m *metrics) reloaded(result string) {
+	m.reloads.WithLabelValues(result).Inc()
+	m.reloadOK.Set(0)
+	if result == reloaded {
+		m.reloadOK.Set(1)
+	}
+}
+
+// generation notes which configuration holds, and since when.
+func (m *metrics) generation(n int, since time.Time) {
+	m.configNo.Set(float64(n))
+	m.configSince.Set(float64(since.Unix()))
 }
 
 func (m *metrics) revoked(result string) { m.revocations.WithLabelValues(result).Inc() }

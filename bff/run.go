@@ -44,9 +44,7 @@ func (s *Server) serve(ctx context.Context, stop <-chan struct{}, public, admin 
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	for _, p := range s.current.Load().providers {
-		wg.Go(func() { p.Run(background) })
-	}
+	defer s.begin(background, &wg)()
 	wg.Go(func() { s.sessions.Watch(background) })
 	failed := make(chan error, 2)
 	start := func(name string, srv *http.Server, l net.Listener) {

@@ -45,16 +45,19 @@ type Server struct {
 	ready     readiness
 	draining  atomic.Bool
 	current   atomic.Pointer[site]
+
+	generations generations
 }
 
 // New wires a server. It opens no connection: a store or a provider that is down shows in readiness, not here.
 func New(cfg *configs.Config, o Options) (*Server, error) {
 	s := &Server{log: o.Log, now: time.Now, spa: o.SPA, laxCookie: cfg.Session.Cookie.SameSite == "lax", metrics: newMetrics(o.Version)}
+	s.generations.patience = learnTime
 	var err error
 	if s.origin, err = edge.ParseOrigin(cfg.Server.PublicURL); err != nil {
 		return nil, fmt.Errorf("server.public_url: %w", err)
 	}
-	first, err := s.newSite(cfg)
+	first, err := s.newSite(cfg, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"cloakroom/bff/provider"
 	"cloakroom/bff/static"
 	"cloakroom/configs"
 	"cloakroom/proxy"
@@ -19,8 +18,9 @@ import (
 type site struct {
 	*Server
 	cfg             *configs.Config
+	before          *site // while wiring: the site that this one is to follow, or nil
 	trusted         []netip.Prefix
-	providers       map[string]*provider.Provider
+	providers       map[string]*keeper
 	providerNames   []string // sorted
 	defaultProvider string
 	logins          *loginCookies
@@ -28,16 +28,25 @@ type site struct {
 	table           *proxy.Table
 	files           http.Handler // nil without an app
 	handler         http.Handler // the whole chain
+	generation      int          // counted from 1
+	stop            func()       // ends the table's background work; nil until start
 }
 
-// newSite wires a generation. It starts nothing and opens no connection.
-func (s *Server) newSite(cfg *configs.Config) (*site, error) {
-	n := &site{Server: s, cfg: cfg, defaultProvider: cfg.DefaultProvider}
+// newSite wires a generation. It starts nothing and opens no connection. What has not changed since the one before goes on in this one.
+func (s *Server) newSite(cfg *configs.Config, before *site) (*site, error) {
+	n := &site{Server: s, cfg: cfg, before: before, defaultProvider: cfg.DefaultProvider, generation: 1}
+	if before != nil {
+		n.generation = before.generation + 1
+	}
 	for _, wire := range []func() error{n.wireTrust, n.wireProviders, n.wireCookies, n.wireRoutes, n.wireFiles} {
 		if err := wire(); err != nil {
+			if n.table != nil {
+				n.table.Close()
+			}
 			return nil, err
 		}
 	}
+	n.before = nil // or no generation would ever be forgotten
 	n.handler = n.chain()
 	return n, nil
 }
@@ -54,20 +63,17 @@ func (s *site) wireTrust() error {
 }
 
 func (s *site) wireProviders() error {
-	s.providers = make(map[string]*provider.Provider, len(s.cfg.Providers))
+	s.providers = make(map[string]*keeper, len(s.cfg.Providers))
 	if len(s.cfg.Providers) == 1 {
 		for s.defaultProvider = range s.cfg.Providers {
 		}
 	}
 	for name, cfg := range s.cfg.Providers {
-		p, err := provider.New(name, cfg, s.cfg.Server.PublicURL+s.callbackPath(name), provider.Deps{
-			Log: s.log, OnError: func(kind string) { s.metrics.providerError(name, kind) },
-			Orphaned: func(t provider.Tokens) { s.revoker.add(&session.Session{Provider: name, Tokens: session.Tokens(t)}) },
-		})
+		k, err := s.keeper(name, cfg)
 		if err != nil {
 			return fmt.Errorf("providers.%s: %w", name, err)
 		}
-		s.providers[name] = p
+		s.providers[name] = k
 		s.providerNames = append(s.providerNames, name)
 	}
 	slices.Sort(s.providerNames)
@@ -100,7 +106,7 @@ func (s *site) wireCookies() error {
 func (s *site) wireRoutes() (err error) {
 	s.table, err = proxy.Compile(s.cfg.Routes, s.cfg.Upstreams, proxy.Deps{
 		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveCheck: s.metrics.checked,
-	}, nil)
+	}, s.tableBefore())
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)
 	}
@@ -109,6 +115,10 @@ func (s *site) wireRoutes() (err error) {
 
 func (s *site) wireFiles() (err error) {
 	if s.cfg.SPA.Dir == "" && s.cfg.SPA.DevServer == "" && s.spa == nil {
+		return nil
+	}
+	if s.before != nil && s.before.files != nil && s.before.cfg.SPA == s.cfg.SPA {
+		s.files = s.before.files // which knows its files' hashes, or keeps the development server's connections
 		return nil
 	}
 	s.files, err = static.New(s.cfg.SPA, static.Deps{Log: s.log, Files: s.spa, Origin: s.origin.String(), OnError: s.filesFailed})

@@ -21,6 +21,8 @@ const (
 	EventRefreshFailed      = "refresh_failed"      // a refresh failed for good
 	EventRevoked            = "tokens_revoked"      // the provider took note that an ended session's tokens are over
 	EventRevocationFailed   = "revocation_failed"   // tokens of an ended session could not be revoked
+	EventConfigReloaded     = "config_reloaded"     // another configuration holds from now on
+	EventConfigRefused      = "config_refused"      // another configuration does not; reason says why, err what is wrong
 	EventRefused            = "refused"             // a request was refused; written by AccessLog alone
 )
 
@@ -32,7 +34,7 @@ const (
 func Event(ctx context.Context, log *slog.Logger, name string, attrs ...slog.Attr) {
 	level := slog.LevelWarn
 	switch name {
-	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout, EventFrontchannelLogout, EventRevoked:
+	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout, EventFrontchannelLogout, EventRevoked, EventConfigReloaded:
 		level = slog.LevelInfo
 	}
 	h := log.Handler()

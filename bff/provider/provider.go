@@ -41,6 +41,7 @@ type Provider struct {
 	pace        pace
 	known       atomic.Pointer[known]
 	failed      atomic.Pointer[string] // why the last attempt to know it failed
+	learnt      chan struct{}          // closed when known is set
 }
 
 // known is what has been learnt about the provider; it is replaced as a whole.
@@ -83,7 +84,7 @@ func New(name string, cfg Config, redirectURI string, d Deps) (*Provider, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{name: name, cfg: cfg, redirectURI: redirectURI, log: d.Log, now: d.Now, onError: d.OnError, orphaned: d.Orphaned, client: client, pace: usualPace}
+	p := &Provider{name: name, cfg: cfg, redirectURI: redirectURI, log: d.Log, now: d.Now, onError: d.OnError, orphaned: d.Orphaned, client: client, pace: usualPace, learnt: make(chan struct{})}
 	p.tokenClient = newTokenClient(client)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -112,6 +113,9 @@ func (p *Provider) Ready() error {
 	_, err := p.current()
 	return err
 }
+
+// Known is closed when Ready returns nil.
+func (p *Provider) Known() <-chan struct{} { return p.learnt }
 
 func (p *Provider) current() (*known, error) {
 	if k := p.known.Load(); k != nil {
@@ -172,6 +176,9 @@ func (p *Provider) learn(ctx context.Context) error {
 		ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret.Reveal(), RedirectURL: p.redirectURI, Scopes: p.cfg.Scopes,
 		Endpoint: oauth2.Endpoint{AuthURL: m.Authorization, TokenURL: m.Token, AuthStyle: style},
 	}})
+	if before == nil {
+		close(p.learnt)
+	}
 	p.report(before, m)
 	return nil
 }

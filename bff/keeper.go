@@ -1,0 +1,84 @@
+package bff
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"os"
+	"reflect"
+
+	"cloakroom/bff/provider"
+	"cloakroom/proxy"
+	"cloakroom/session"
+)
+
+// keeper is a provider, and what keeps it known. It goes from one generation to the next as long as nothing about it changes: with it go metadata, keys and
+// connections.
+type keeper struct {
+	*provider.Provider
+	made keeping
+	stop func() // ends what start began; nil before
+}
+
+// keeping is what a keeper was made of. Where all of it is the same, another one would do nothing else.
+type keeping struct {
+	cfg         provider.Config
+	redirectURI string
+	ca          [sha256.Size]byte // of the file's content
+}
+
+// keeper makes a provider, or takes over the one of the generation before.
+func (s *site) keeper(name string, cfg provider.Config) (*keeper, error) {
+	made := keeping{cfg: cfg, redirectURI: s.cfg.Server.PublicURL + s.callbackPath(name)}
+	if cfg.CA != "" {
+		pem, err := os.ReadFile(cfg.CA)
+		if err != nil {
+			return nil, errors.New("ca: " + err.Error())
+		}
+		made.ca = sha256.Sum256(pem)
+	}
+	if s.before != nil {
+		if k := s.before.providers[name]; k != nil && reflect.DeepEqual(k.made, made) {
+			return k, nil
+		}
+	}
+	srv := s.Server // and not the site, which a keeper outlives
+	p, err := provider.New(name, cfg, made.redirectURI, provider.Deps{
+		Log: srv.log, OnError: func(kind string) { srv.metrics.providerError(name, kind) },
+		Orphaned: func(t provider.Tokens) { srv.revoker.add(&session.Session{Provider: name, Tokens: session.Tokens(t)}) },
+	})
+	return &keeper{Provider: p, made: made}, err
+}
+
+// tableBefore is the route table whose upstreams may go on.
+func (s *site) tableBefore() *proxy.Table {
+	if s.before == nil {
+		return nil
+	}
+	return s.before.table
+}
+
+// launcher begins background work, and returns what ends it and waits until it has ended.
+type launcher func(work func(ctx context.Context)) (stop func())
+
+// start begins the site's background work: of the upstreams' table, and of those providers that are new.
+func (s *site) start(launch launcher) {
+	for _, k := range s.providers {
+		if k.stop == nil {
+			k.stop = launch(k.Run)
+		}
+	}
+	s.stop = launch(s.table.Run)
+}
+
+// retire ends the background work that other, the site that stays, does not share, and lets go of connections that are idle. Requests and streams of this
+// site go on undisturbed.
+func (s *site) retire(other *site) {
+	for name, k := range s.providers {
+		if other.providers[name] != k {
+			k.stop()
+		}
+	}
+	s.stop()
+	s.table.Close()
+}
