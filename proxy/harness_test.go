@@ -27,7 +27,7 @@ type gateway struct {
 
 // statuses are what the heart answers for the sentinels.
 var statuses = map[error]int{ErrUpstream: 502, ErrUpstreamTimeout: 504, ErrResponseTooLarge: 502, ErrBodyTooLarge: 413, ErrBodyTimeout: 408,
-	ErrBadRequest: 400, ErrUpgradeRefused: 400, ErrLoop: 508, ErrClientGone: 499}
+	ErrBadRequest: 400, ErrUpgradeRefused: 400, ErrLoop: 508, ErrUndescribed: 502, ErrClientGone: 499}
 
 const token = "the-access-token"
 
@@ -40,6 +40,12 @@ func newGateway(t testing.TB, upstream string, change func(*Config, *Caller)) *g
 // newGatewayTo is newGateway in front of an upstream as `upstreams` may describe it.
 func newGatewayTo(t testing.TB, up Upstream, change func(*Config, *Caller)) *gateway {
 	t.Helper()
+	return newGatewayWith(t, up, Deps{}, change)
+}
+
+// newGatewayWith is newGatewayTo with more of the house's parts.
+func newGatewayWith(t testing.TB, up Upstream, d Deps, change func(*Config, *Caller)) *gateway {
+	t.Helper()
 	c := conf("/")
 	c.Upstream = "up"
 	caller := Caller{Bearer: token, ClientIP: netip.MustParseAddr("192.0.2.1"), Proto: "https", Host: "app.example.com", RequestID: "req-1"}
@@ -47,7 +53,8 @@ func newGatewayTo(t testing.TB, up Upstream, change func(*Config, *Caller)) *gat
 		change(&c, &caller)
 	}
 	g := &gateway{}
-	table, err := Compile([]Config{c}, map[string]Upstream{"up": up}, Deps{Via: "cloakroom-1", OnError: g.onError}, nil)
+	d.Via, d.OnError = "cloakroom-1", g.onError
+	table, err := Compile([]Config{c}, map[string]Upstream{"up": up}, d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +78,10 @@ func (g *gateway) onError(w http.ResponseWriter, _ *http.Request, err error) {
 	g.mu.Lock()
 	g.errs = append(g.errs, err)
 	g.mu.Unlock()
+	if refusal, ok := errors.AsType[*Refusal](err); ok && !errors.Is(err, ErrUndescribed) {
+		w.WriteHeader(refusal.Status)
+		return
+	}
 	for sentinel, status := range statuses {
 		if errors.Is(err, sentinel) {
 			w.WriteHeader(status)

@@ -179,7 +179,11 @@ func schemaError(pointer string, err error) error {
 			for len(failed.Causes) > 0 {
 				failed = failed.Causes[0]
 			}
-			text = "/" + strings.Join(failed.InstanceLocation, "/") + ": " + failed.ErrorKind.LocalizedString(english())
+			pointer = strings.TrimPrefix(invalid.URL, here+"#") // where references led
+			for _, token := range failed.InstanceLocation {
+				pointer += "/" + escapeToken(token)
+			}
+			text = failed.ErrorKind.LocalizedString(english())
 		}
 	}
 	text = strings.ReplaceAll(strings.ReplaceAll(text, here+"#", "#"), here, "this file")

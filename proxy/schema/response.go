@@ -35,6 +35,9 @@ type Answer struct{ media *media }
 // Head judges an answer by its head, to a request by its method and the upstream's path. A nil Answer without a refusal passes without a look at its body; none
 // is there, or the configuration says so.
 func (s *Responses) Head(method, path string, status int, h http.Header, length int64) (*Answer, *Refusal) {
+	if status == http.StatusNotModified {
+		return nil, nil // it brings nothing, and what the client has was judged when it came
+	}
 	if s.api == nil {
 		return s.bySchema(method, status, h)
 	}
