@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -147,7 +148,11 @@ func (s *server) watched(out *http.Request, stream, ask bool) (res *http.Respons
 	}
 	// Only GotConn: a trace that takes 1xx answers would hand them on.
 	ctx := httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent = true }})
-	res, err = s.roundTrip(out.WithContext(ctx), stream)
+	r := out.WithContext(ctx)
+	if out.Body != nil && out.GetBody == nil {
+		r.Body = io.NopCloser(out.Body) // a transport that cannot connect closes it, and then nobody can read it
+	}
+	res, err = s.roundTrip(r, stream)
 	if res != nil {
 		res.Request = out
 	}
