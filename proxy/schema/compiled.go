@@ -1,10 +1,12 @@
 package schema
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,6 +90,10 @@ func (c *compiled) check(v any, reason string) *Refusal {
 		return badBody(http.StatusBadRequest, reason, "does not fit its schema")
 	}
 	r.leaves(failed)
+	slices.SortFunc(r.Faults, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Detail, b.Detail))
+	})
+	slices.Sort(r.Places)
 	return r
 }
 
