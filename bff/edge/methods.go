@@ -7,7 +7,7 @@ import "net/http"
 func Methods() Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
+			if Unanswerable(r.Method) {
 				Answer(w, r, &Problem{
 					Code:   "method_not_allowed",
 					Header: http.Header{"Allow": {"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}},
@@ -18,3 +18,6 @@ func Methods() Middleware {
 		})
 	}
 }
+
+// Unanswerable reports whether nobody here takes a method.
+func Unanswerable(method string) bool { return method == http.MethodTrace || method == http.MethodConnect }

@@ -19,7 +19,7 @@ const MaxPath = 8 << 10
 func CanonicalPath() Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			code, reason := canonicalize(r)
+			code, reason := Canonicalize(r)
 			if reason != "" {
 				From(r.Context()).Reason = reason
 				Answer(w, r, &Problem{Code: code})
@@ -30,8 +30,8 @@ func CanonicalPath() Middleware {
 	}
 }
 
-// canonicalize writes the canonical path into r, or says what is wrong.
-func canonicalize(r *http.Request) (code, reason string) {
+// Canonicalize writes the canonical path into r, or returns the code of the problem and the reason why there is none.
+func Canonicalize(r *http.Request) (code, reason string) {
 	u := r.URL
 	raw := u.RawPath // as it was sent, if that is not the default encoding of Path
 	if raw == "" {

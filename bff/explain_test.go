@@ -1,0 +1,171 @@
+package bff
+
+import (
+	"bufio"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cloakroom/configs"
+)
+
+// What an explanation says is what the server does: both are asked for everything that decides.
+func TestAnExplanationSaysWhatTheServerDoes(t *testing.T) {
+	h := newHouse(t, func(c *configs.Config) {
+		more := c.Routes[0]
+		more.Path, more.StripPrefix, more.Upstream, more.Methods = "/api/v2/{id}", "/api", c.Routes[0].Upstream+"/base", []string{"GET", "POST"}
+		c.Routes = append(c.Routes, more)
+	})
+	e, err := NewExplainer(h.server.current.Load().cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	b := h.browser()
+	b.signIn("/bff/login")
+	seen := map[string]int{}
+	for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "OPTIONS", "TRACE"} {
+		for _, target := range []string{"/api/x?a=1&b=;", "/api/v2/7", "/api/v2/%37", "/api/v2", "/optional/x", "/public/x", "/pages/x", "/get-only", "/elsewhere", "/api/../x", "/api//x", "/api/%2fx", "/api/x?%zz", "/bff/user"} {
+			for _, from := range []string{"app", "navigation", "other_site", "nowhere", "socket", "preflight", "link"} {
+				for _, signedIn := range []bool{true, false} {
+					req := Request{Method: method, Target: target, Header: fromAll(h, from)}
+					cookie := ""
+					if signedIn {
+						req.Claims, cookie = map[string]any{"sub": "alice"}, sessionCookieOf(h, b)
+					}
+					got := e.Explain(req)
+					seen[got.Verdict]++
+					agree(t, h, got, req, cookie)
+				}
+			}
+		}
+	}
+	for _, verdict := range []string{Forwarded, Refused, SignIn, Bounced, Preflight, Endpoint} {
+		if seen[verdict] == 0 {
+			t.Errorf("no request was %s", verdict)
+		}
+	}
+}
+
+// fromAll is From, and what is no browser's script.
+func fromAll(h *house, where string) http.Header {
+	switch where {
+	case "socket":
+		return http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Origin": {h.origin}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Version": {"13"}}
+	case "preflight":
+		return http.Header{"Origin": {"https://elsewhere.example"}, "Access-Control-Request-Method": {"POST"}}
+	case "link":
+		return http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}, "Accept": {"text/html"}}
+	}
+	return From(where)
+}
+
+func sessionCookieOf(h *house, b *browser) string {
+	name := h.server.sessions.CookieNames()[0]
+	return name + "=" + b.cookie(name)
+}
+
+// agree sends the request, and compares.
+func agree(t *testing.T, h *house, got Explanation, req Request, cookie string) {
+	t.Helper()
+	var raw strings.Builder
+	raw.WriteString(req.Method + " " + req.Target + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(h.origin, "http://") + "\r\n")
+	header := maps.Clone(req.Header)
+	if len(header["Connection"]) == 0 {
+		header["Connection"] = []string{"close"}
+	}
+	if cookie != "" {
+		header["Cookie"] = []string{cookie}
+	}
+	if err := header.Write(&raw); err != nil {
+		t.Fatal(err)
+	}
+	before := h.upstream.count()
+	conn, err := net.Dial("tcp", strings.Replace(strings.TrimPrefix(h.origin, "http://"), "localhost", "127.0.0.1", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.Write([]byte(raw.String() + "\r\n"))
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: req.Method})
+	if err != nil {
+		t.Fatalf("%s: %v", got.Request, err)
+	}
+	reached := h.upstream.count() > before
+	if reached != (got.Verdict == Forwarded) || !reached && got.Status != 0 && got.Status != res.StatusCode {
+		t.Errorf("%s %v, signed in %t: explained as %s, %d (%v); the server answers %d, upstream reached: %t", got.Request, req.Header, cookie != "", got.Verdict, got.Status, got.Steps, res.StatusCode, reached)
+		return
+	}
+	if reached {
+		sameRequest(t, h, got)
+	}
+}
+
+// sameRequest compares what went to the upstream with what was said.
+func sameRequest(t *testing.T, h *house, got Explanation) {
+	t.Helper()
+	r := h.upstream.last()
+	if want := h.upstream.URL + r.URL.RequestURI(); got.Upstream != want || got.Method != r.Method {
+		t.Errorf("%s: explained as %s %s, went to %s %s", got.Request, got.Method, got.Upstream, r.Method, want)
+	}
+	changing := []string{"Authorization", "X-Forwarded-For", "Forwarded", "X-Request-Id", "Content-Length"}
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if len(got.Headers[name]) == 0 && name != "Content-Length" { // which says how, not what
+			t.Errorf("%s: the upstream gets %s, which is not explained", got.Request, name)
+		}
+	}
+	for name, values := range got.Headers {
+		if len(r.Header[name]) == 0 || !slices.Contains(changing, name) && !slices.Equal(values, r.Header[name]) {
+			t.Errorf("%s: %s is explained as %q, the upstream gets %q", got.Request, name, values, r.Header[name])
+		}
+	}
+}
+
+func TestAnExplanationSaysWhyARouteWon(t *testing.T) {
+	cfg, err := configs.Parse("cloakroom.yaml", []byte(`
+server: {public_url: "https://app.example.com"}
+providers:
+  main: {issuer: "https://id.example.com", client_id: spa, client_secret: m7Qv2kXw9RtB4nLzD1sYhJ6p, roles_claim: realm.roles}
+session: {store: memory, secrets: ["iQm2xV0bSsg7y1KcRr3nDh9wUeTf6aZpLjXo4vBq"]}
+routes:
+  - {path: /, upstream: "http://app:1"}
+  - {path: /api/, upstream: "http://api:1"}
+  - {path: "/api/orders/{id}", upstream: "http://orders:1/v2", strip_prefix: /api, methods: [GET]}
+  - {path: "/api/orders/{order}", upstream: "http://orders:1", methods: [DELETE]}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewExplainer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	got := e.Explain(Request{Target: "/api/orders/7", Header: From("app"), Claims: map[string]any{"sub": "alice", "realm": map[string]any{"roles": []any{"clerk"}}}})
+	if got.Verdict != Forwarded || got.Upstream != "http://orders:1/v2/orders/7" || got.Headers.Get("Authorization") != "Bearer "+accessToken {
+		t.Errorf("got %+v", got)
+	}
+	if got.Route == nil || got.Route.Path != "/api/orders/{id}" || got.Route.File != "cloakroom.yaml" || got.Route.Line != 9 {
+		t.Errorf("route %+v", got.Route)
+	}
+	want := []ExplainedRoute{
+		{"/api/orders/{order}", "cloakroom.yaml", 10, "takes DELETE only"},
+		{"/api/", "cloakroom.yaml", 8, "its pattern is less specific: it takes more paths"},
+		{"/", "cloakroom.yaml", 7, "its pattern is less specific: it takes more paths"},
+	}
+	if !slices.Equal(got.Others, want) {
+		t.Errorf("others %+v", got.Others)
+	}
+	if s := got.Steps[3]; s.Name != "session" || !strings.Contains(s.Reason, "alice is signed in") && !strings.Contains(s.Reason, "clerk") {
+		t.Errorf("session step %+v", s)
+	}
+	got = e.Explain(Request{Method: "PUT", Target: "/api/orders/7", Header: From("app")})
+	if got.Status != 405 || got.Code != "method_not_allowed" || got.Route != nil {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -1,0 +1,193 @@
+package bff
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"cloakroom/bff/edge"
+	"cloakroom/proxy"
+)
+
+// Placeholders stand for what only a real request has.
+const (
+	accessToken = "[the session's access token]"
+	requestID   = "[request ID]"
+)
+
+// someone is the client's address in an explanation: one of those that are kept for documentation (RFC 5737).
+var someone = netip.MustParseAddr("192.0.2.1")
+
+// findRoute looks for who answers, as site.app does.
+func (q *question) findRoute() bool {
+	if reserved(q.r.URL.Path) {
+		return q.stop("route", Endpoint, "everything under /bff is Cloakroom's own")
+	}
+	route, allow := q.table.Match(q.r)
+	q.others(route)
+	switch {
+	case route != nil:
+		q.route = route
+		q.out.Route = new(q.explained(route, ""))
+		if preflight(q.r) {
+			return q.preflight()
+		}
+		return q.pass("route", "%s", route.Config.Path)
+	case preflight(q.r):
+		return q.preflight()
+	case allow != nil:
+		return q.refuse("route", &edge.Problem{Code: "method_not_allowed"}, "the path is for %s", strings.Join(allow, ", "))
+	case q.cfg.SPA.Dir == "" && q.cfg.SPA.DevServer == "":
+		return q.refuse("route", &edge.Problem{Code: "not_found"}, "no route has this path, and there is no app (spa)")
+	}
+	return q.stop("route", App, "no route has this path: the app's own files answer")
+}
+
+func (q *question) preflight() bool {
+	q.out.Status = http.StatusNoContent
+	return q.stop("preflight", Preflight, "a browser asks whether another site's page may send this, and is told nothing that would allow it")
+}
+
+// others lists the routes whose pattern matches too.
+func (q *question) others(route *proxy.Route) {
+	for _, rt := range q.table.Candidates(q.r) {
+		if rt == route {
+			continue
+		}
+		why := "its pattern is less specific: it takes more paths"
+		if m := rt.Config.Methods; len(m) > 0 && !takes(m, q.r.Method) {
+			why = "takes " + strings.Join(m, ", ") + " only"
+		}
+		q.out.Others = append(q.out.Others, q.explained(rt, why))
+	}
+}
+
+func takes(methods []string, method string) bool {
+	return slices.Contains(methods, method) || method == http.MethodHead && slices.Contains(methods, http.MethodGet)
+}
+
+func (q *question) explained(rt *proxy.Route, why string) ExplainedRoute {
+	e := ExplainedRoute{Path: rt.Config.Path, Why: why}
+	e.File, e.Line = q.cfg.Place(rt.Index())
+	return e
+}
+
+// crossSite decides by where the request comes from, as site.admit does.
+func (q *question) crossSite() bool {
+	cfg := &q.route.Config
+	standing, reason := stand(cfg, edge.CrossingOf(q.r), q.origin, q.cfg.Session.Cookie.SameSite == "lax")
+	switch standing {
+	case anonymous:
+		q.anonymous = true
+		if cfg.Auth == "none" {
+			return q.pass("cross_site", "auth none: the answer does not depend on the session, which is not read")
+		}
+		return q.pass("cross_site", "%s; from elsewhere everybody is anonymous", crossingWords(reason))
+	case foreign:
+		if target, ok := bounces(cfg, q.r); ok {
+			q.out.Status = http.StatusOK
+			return q.stop("cross_site", Bounced, "%s; it arrives again at %s from a page of this origin", crossingWords(reason), target)
+		}
+		return q.refuse("cross_site", &edge.Problem{Code: "cross_site"}, "%s", crossingWords(reason))
+	}
+	return q.pass("cross_site", "%s", crossingWords(reason))
+}
+
+// crossings are the reasons of edge.SameOrigin in words.
+var crossings = map[string]string{
+	"csrf_header":                 "the header X-CSRF: 1, which other sites cannot send, shows that a page of this origin asks",
+	"safe_without_metadata":       "nothing tells where it comes from; without_fetch_metadata: safe lets it read",
+	"no_evidence":                 "nothing shows that a page of this origin asks: send X-CSRF: 1 where there is no fetch metadata",
+	"upgrade_cross_site":          "a page of another site opens the socket",
+	"upgrade_foreign_origin":      "a socket needs the Origin of this site",
+	"upgrade_own_origin":          "a page of this origin opens the socket",
+	"same_origin":                 "a page of this origin asks (Sec-Fetch-Site: same-origin)",
+	"origin_contradicts_metadata": "Origin names another site than Sec-Fetch-Site says",
+	"none_not_a_navigation":       "Sec-Fetch-Site: none is for navigations by hand only",
+	"user_navigation":             "the user goes there by hand: no page asks",
+	"cross_site_navigation":       "a link on another site leads here, which cross_site_navigation allows",
+	"same_site":                   "a page of a sibling host, or of another scheme or port, asks",
+	"cross_site":                  "a page of another site asks",
+	"unknown_site":                "Sec-Fetch-Site has a value that no browser sends",
+	"own_origin":                  "a page of this origin asks (Origin)",
+	"null_origin":                 "Origin is null: a sandboxed frame or a file asks",
+	"foreign_origin":              "Origin names another site",
+	"shared_origin":               "a script of an origin asks that cors.origins names, with cors.credentials",
+}
+
+func crossingWords(reason string) string {
+	if text := crossings[reason]; text != "" {
+		return text
+	}
+	return words(reason)
+}
+
+// session decides by who is signed in, as site.admit does.
+func (q *question) session() bool {
+	cfg := &q.route.Config
+	switch {
+	case q.anonymous:
+		return q.pass("session", "goes on without a session")
+	case q.Claims != nil:
+		return q.signedIn()
+	}
+	switch withoutSession(cfg, q.r) {
+	case lackPasses:
+		return q.pass("session", "auth optional: nobody is signed in, so it goes on without a bearer")
+	case lackSignsIn:
+		q.out.Status = http.StatusSeeOther
+		return q.stop("session", SignIn, "auth %s: nobody is signed in, and a navigation is sent to sign in", cfg.Auth)
+	}
+	return q.refuse("session", &edge.Problem{Code: "signed_out"}, "auth %s: nobody is signed in", cfg.Auth)
+}
+
+// signedIn is the session of a user with the request's claims.
+func (q *question) signedIn() bool {
+	name := q.cfg.DefaultProvider
+	if len(q.cfg.Providers) == 1 {
+		for name = range q.cfg.Providers {
+		}
+	}
+	shown, roles, reason := q.cfg.Providers[name].Shown(q.Claims)
+	if reason != "" {
+		return q.refuse("session", &edge.Problem{Code: "sign_in_refused"}, "no session would be made for these claims: %s", words(reason))
+	}
+	q.caller.Bearer = accessToken
+	who := fmt.Sprint(shown["sub"])
+	if len(roles) > 0 {
+		who += ", with the roles " + strings.Join(roles, ", ")
+	}
+	return q.pass("session", "auth %s: %s is signed in", q.route.Config.Auth, who)
+}
+
+// forward makes the request that the upstream would get.
+func (q *question) forward() bool {
+	q.caller.Proto, q.caller.Host, q.caller.ClientIP, q.caller.RequestID = q.origin.Scheme, q.origin.Host, someone, requestID
+	out, err := q.route.Preview(q.r, q.caller)
+	if err != nil {
+		p, _ := upstreamProblem(err).(*edge.Problem)
+		if p == nil {
+			p = &edge.Problem{Code: "internal"}
+		}
+		return q.refuse("upstream", p, "%v", err)
+	}
+	q.out.Method, q.out.Upstream, q.out.Headers = out.Method, out.URL.String(), out.Header
+	q.out.Verdict = Forwarded
+	return q.pass("upstream", "%s", q.out.Upstream)
+}
+
+// From are the headers by which a browser says where a request comes from: "app" for a script of the app, "navigation" for the user who
+// goes there by hand, "other_site" for a script of another site, "nowhere" for a client that says nothing.
+func From(where string) http.Header {
+	switch where {
+	case "app":
+		return http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Dest": {"empty"}}
+	case "navigation":
+		return http.Header{"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}, "Accept": {"text/html"}}
+	case "other_site":
+		return http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Dest": {"empty"}, "Origin": {"https://elsewhere.example"}}
+	}
+	return http.Header{}
+}

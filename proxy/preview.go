@@ -1,0 +1,47 @@
+package proxy
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// Preview is the request that Forward would send for r, without sending it, or the error with which Forward would refuse it. Of an upstream with
+// several servers it names the first. The body is not looked at.
+func (rt *Route) Preview(r *http.Request, c Caller) (*http.Request, error) {
+	x := &exchange{Context: r.Context(), route: rt, caller: c, in: r}
+	if err := x.admit(); err != nil {
+		return nil, err
+	}
+	out := &http.Request{Method: r.Method, URL: &url.URL{}}
+	rt.target.aim(out, x.path, x.rawPath, r.URL.RawQuery)
+	rt.up.servers[0].aim(out)
+	out.Header = x.outgoing()
+	return out, nil
+}
+
+// Index is the route's place in the configuration's list, from 0.
+func (rt *Route) Index() int { return rt.index }
+
+// Candidates are the routes whose pattern matches the request's path, whatever the method, those that [Table.Match] prefers first. It is for
+// explanations: it asks every route by itself.
+func (t *Table) Candidates(r *http.Request) []*Route {
+	var found []*Route
+	for {
+		l := newLayout()
+		for i, rt := range t.routes {
+			if !slices.Contains(found, rt) {
+				l.add(&Route{Config: rt.Config, index: i})
+			}
+		}
+		l.addBare()
+		h, _ := l.mux.Handler(r)
+		g, ok := h.(*group)
+		if !ok {
+			return found
+		}
+		for _, rt := range g.routes {
+			found = append(found, t.routes[rt.index])
+		}
+	}
+}
