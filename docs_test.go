@@ -84,6 +84,14 @@ func TestTheReadmesConfigurationIsRight(t *testing.T) {
 	accept(t, blocks[0][1])
 }
 
+func TestTheComposedConfigurationIsRight(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, "docs/compose.md"), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("docs/compose.md has %d YAML blocks, want 1", len(blocks))
+	}
+	accept(t, blocks[0][1])
+}
+
 func TestTheDeployedConfigurationIsRight(t *testing.T) {
 	accept(t, strings.ReplaceAll(read(t, "deploy/cloakroom.yaml"), "${file:/run/", "${file:"))
 }

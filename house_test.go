@@ -86,7 +86,7 @@ var may = map[string][]string{
 // mayInTests says what a package's tests may import besides.
 var mayInTests = map[string][]string{
 	".":              {"bff/edge", "configs"},
-	"bff":            {"bff/idp", "session/storetest"},
+	"bff":            {"bff/idp", "proxy/compose", "session/storetest"},
 	"session":        {"session/redis", "session/memory", "session/storetest"},
 	"session/redis":  {"session/storetest"},
 	"session/memory": {"session/storetest"},

@@ -75,7 +75,11 @@ func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route)
 	}
 	switch {
 	case err == nil:
-		return proxy.Caller{Bearer: sess.Tokens.Access, Renew: s.renewer(sess), Track: s.streams.tracker(sess, r)}, nil
+		c := proxy.Caller{Bearer: sess.Tokens.Access, Renew: s.renewer(sess), Track: s.streams.tracker(sess, r)}
+		if cfg.On() {
+			c.Shown = func() any { return shapeUser(sess) }
+		}
+		return c, nil
 	case !errors.Is(err, session.ErrNone):
 		return proxy.Caller{}, s.sessionProblem(err)
 	}

@@ -1,6 +1,7 @@
 package bff
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -17,6 +18,7 @@ type browser struct {
 	*house
 	jar    http.CookieJar
 	client *http.Client
+	who    string // signs in; ada, if empty
 }
 
 // answer is a response with its body read.
@@ -93,7 +95,7 @@ func (b *browser) authorizeFrom(res answer) (callback string) {
 		if form := formAction.FindStringSubmatch(res.body); form != nil && res.StatusCode == http.StatusOK {
 			action, _ := url.Parse(strings.ReplaceAll(form[1], "&amp;", "&"))
 			base, _ := url.Parse(location)
-			res = b.do("POST", base.ResolveReference(action).String(), strings.NewReader(hiddenFields(res.body)+"&user=ada"),
+			res = b.do("POST", base.ResolveReference(action).String(), strings.NewReader(hiddenFields(res.body)+"&user="+cmp.Or(b.who, "ada")),
 				append(navigation("same-origin"), "Content-Type", "application/x-www-form-urlencoded", "Origin", b.idp.Issuer())...)
 		}
 		location = res.Header.Get("Location")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +91,9 @@ func upstreamProblem(err error) error {
 	if p, ok := errors.AsType[*edge.Problem](err); ok {
 		return p // a stream that we refused or ended ourselves
 	}
+	if leg, ok := errors.AsType[*proxy.LegFailure](err); ok {
+		return legProblem(leg)
+	}
 	code := "upstream_failed"
 	if refusal, ok := errors.AsType[*proxy.Refusal](err); ok && !errors.Is(err, proxy.ErrUndescribed) {
 		return misdescribed(refusal)
@@ -99,6 +103,7 @@ func upstreamProblem(err error) error {
 		code string
 	}{
 		{proxy.ErrClientGone, "client_gone"},
+		{proxy.ErrShape, "shape_failed"},
 		{proxy.ErrUndescribed, "undescribed_answer"},
 		{proxy.ErrBodyTooLarge, "body_too_large"},
 		{proxy.ErrBodyTimeout, "request_timeout"},
@@ -114,6 +119,19 @@ func upstreamProblem(err error) error {
 		}
 	}
 	return &edge.Problem{Code: code, Err: err}
+}
+
+// legProblem is the answer where a required leg of a composed one failed. It names the leg as the configuration does. A refusal that is about what was
+// asked for, or by whom, keeps its status; any other, a 401 to our own token among them, is nothing that the client could do something about.
+func legProblem(f *proxy.LegFailure) error {
+	p := &edge.Problem{Code: "leg_failed", Detail: fmt.Sprintf("The part %q of this answer is missing.", f.Leg), Err: f}
+	switch {
+	case f.Outcome == proxy.LegTimedOut:
+		p.Code = "leg_timeout"
+	case slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusGone, http.StatusTooManyRequests}, f.Status):
+		p.Code, p.Status, p.RetryAfter = "leg_refused", f.Status, f.RetryAfter
+	}
+	return p
 }
 
 // misdescribed is the answer to a request that is not as its route's description says.

@@ -2,6 +2,7 @@ package bff
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -27,7 +28,12 @@ func (s *sink) SetWriteDeadline(time.Time) error { return nil }
 // newStillUpstream answers each request with the same bytes and allocates nothing for it: what remains is what Cloakroom allocates.
 func newStillUpstream(t testing.TB) (url string) {
 	t.Helper()
-	const answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\n\r\n{\"ok\":true}"
+	return newStillUpstreamOf(t, `{"ok":true}`)
+}
+
+func newStillUpstreamOf(t testing.TB, body string) (url string) {
+	t.Helper()
+	answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\n\r\n%s", len(body), body)
 	l := listen(t)
 	var serving sync.WaitGroup
 	serving.Go(func() {

@@ -20,6 +20,7 @@ type metrics struct {
 	requests    *prometheus.CounterVec
 	own         *prometheus.HistogramVec
 	upstream    *prometheus.HistogramVec
+	legs        *prometheus.CounterVec
 	started     prometheus.Counter
 	endings     *prometheus.CounterVec
 	refused     *prometheus.CounterVec
@@ -50,6 +51,7 @@ func newMetrics(version string) *metrics {
 		requests:    counter("requests_total", "Requests answered, by route pattern and status.", "route", "status"),
 		own:         seconds("own_seconds", "Time in Cloakroom itself, without the upstream's.", []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, 1}),
 		upstream:    seconds("upstream_seconds", "Time until the upstream's response headers.", prometheus.DefBuckets),
+		legs:        counter("compose_legs_total", "Legs of composed answers, by route pattern, leg and outcome.", "route", "leg", "outcome"),
 		started:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "sessions_started_total", Help: "Sessions started."}),
 		endings:     counter("sessions_ended_total", "Sessions ended by this process, by reason.", "reason"),
 		refused:     counter("sign_ins_refused_total", "Sign-ins refused at the callback, by reason.", "reason"),
@@ -70,7 +72,7 @@ func newMetrics(version string) *metrics {
 	m.reloadOK.Set(1)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.own, m.upstream, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.checks, info,
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.legs, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.checks, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -121,6 +123,10 @@ func (m *metrics) count(rec *edge.Record, _ *http.Request, res edge.Result) {
 	if rec.Upstream > 0 {
 		m.upstream.WithLabelValues(route).Observe(rec.Upstream.Seconds())
 	}
+}
+
+func (m *metrics) leg(route *proxy.Route, leg, outcome string) {
+	m.legs.WithLabelValues(route.Config.Path, leg, outcome).Inc()
 }
 
 func (m *metrics) sessionStarted()             { m.started.Inc() }

@@ -56,6 +56,11 @@ func (s *site) answerFor(sess *session.Session, idle time.Duration) userAnswer {
 	}
 }
 
+// shapeUser is what a shape may know of who is asking: what GET /bff/user shows.
+func shapeUser(sess *session.Session) map[string]any {
+	return map[string]any{"sub": sess.Subject, "claims": sess.Claims, "roles": sess.Roles}
+}
+
 // keepalive answers POST /bff/keepalive: it extends the idle timeout at once; 204, or 401 without a session.
 func (s *site) keepalive(w http.ResponseWriter, r *http.Request) error {
 	sess, err := s.sessions.Peek(r)

@@ -24,6 +24,9 @@ const referenceHead = `# Cloakroom's configuration: every key with its default, 
 // shownByExample are keys of which one of several is needed: the reference shows their examples, so that it is a configuration.
 var shownByExample = []string{"proxy.Upstream.url", "proxy.Config.upstream"}
 
+// shownAside are sections that cannot stand beside others: the reference shows them as comments.
+var shownAside = []string{"proxy.compose.Config.compose"}
+
 func (r *reference) structure(t reflect.Type, indent string) {
 	for _, f := range fields(t) {
 		sf := t.Field(f.index)
@@ -35,8 +38,22 @@ func (r *reference) structure(t reflect.Type, indent string) {
 			r.WriteByte('\n')
 		}
 		r.comment(r.docs[t.PkgPath()+"."+t.Name()+"."+sf.Name], f, indent)
+		if slices.Contains(shownAside, typeName(t)+"."+f.key) {
+			r.aside(sf.Type, f, indent)
+			continue
+		}
 		f.required = f.required || slices.Contains(shownByExample, typeName(t)+"."+f.key)
 		r.field(sf.Type, f, indent)
+	}
+}
+
+// aside writes a section as its default, and what may be in it as comments.
+func (r *reference) aside(t reflect.Type, f field, indent string) {
+	fmt.Fprintf(r, "%s%s: %s\n", indent, f.key, f.def)
+	section := reference{docs: r.docs}
+	section.field(t, f, "")
+	for line := range strings.Lines(section.String()) {
+		r.WriteString(indent + "# " + line)
 	}
 }
 

@@ -129,6 +129,12 @@ func (c Config) validateUpstreams(report func(key, problem string)) {
 				report(fmt.Sprintf("routes[%d].upstream", i), noUpstream(name, all))
 			}
 		}
+		for _, leg := range slices.Sorted(maps.Keys(r.Legs)) {
+			name := r.Legs[leg].Upstream
+			if _, ok := c.Upstreams[name]; name != "" && !ok {
+				report(fmt.Sprintf("routes[%d].compose.%s.upstream", i, leg), noUpstream(name, all))
+			}
+		}
 	}
 }
 

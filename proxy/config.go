@@ -5,6 +5,7 @@ import (
 
 	"github.com/alecthomas/units"
 
+	"cloakroom/proxy/compose"
 	"cloakroom/proxy/schema"
 )
 
@@ -20,7 +21,8 @@ type Config struct {
 	// Upstreams are the URLs of several servers that do the same, asked in turns, instead of one upstream. They differ in host and port, or socket, only.
 	Upstreams []string `yaml:"upstreams" default:"[]"`
 	// Health is how one of the route's own servers is found that had better be left alone. A named upstream has its own.
-	Health HealthConfig `yaml:"health"`
+	Health         HealthConfig `yaml:"health"`
+	compose.Config `yaml:",inline"`
 	// StripPrefix is cut from the request's path before the upstream's base path is put in front.
 	StripPrefix string `yaml:"strip_prefix" default:""`
 	// Auth is whether the route needs a session: `required`; `optional` (the bearer is added where there is one); `none` (no session is read, no bearer added).

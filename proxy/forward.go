@@ -86,6 +86,10 @@ func (rt *Route) Forward(w http.ResponseWriter, r *http.Request, c Caller) {
 		x.refuse(err)
 		return
 	}
+	if rt.composed != nil {
+		x.compose()
+		return
+	}
 	out := r.WithContext(x)
 	out.Header = nil // or ReverseProxy would copy them all; outgoing makes the upstream's
 	if err := x.judgeBody(out); err != nil {
@@ -116,6 +120,9 @@ func (x *exchange) admit() (err error) {
 	}
 	if x.upgrade, err = wantsUpgrade(r); err != nil {
 		return err
+	}
+	if x.upgrade && x.route.composed != nil {
+		return fmt.Errorf("%w: a composed answer is none", ErrUpgradeRefused)
 	}
 	if x.upgrade && x.route.up.http2Only() {
 		return fmt.Errorf("%w: the upstream is asked by HTTP/2 only", ErrUpgradeRefused)

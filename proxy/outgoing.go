@@ -14,10 +14,12 @@ type Caller struct {
 	// Bearer is the access token that the upstream gets; empty: none.
 	Bearer string
 	// Renew gets a newer token after the upstream refused Bearer with 401. It is called at most once a request, and only where
-	// the request can be sent again: without a body, or with a small one of known length. nil: the 401 stands.
+	// the request can be sent again: without a body, or with a small one of known length; of a composed answer once for each leg, at the same time perhaps. nil: the 401 stands.
 	Renew func(ctx context.Context) (bearer string, ok bool)
 	// Track is told of streams, and may end them, see [Tracker]. nil: nobody ends them.
 	Track Tracker
+	// Shown is what the user may see of the session, of the values that encoding/json makes: $user in shapes. nil: nobody is signed in.
+	Shown func() any
 	// ClientIP is the address of the client; the zero Addr if unknown.
 	ClientIP netip.Addr
 	// Proto and Host are our public origin: https and app.example.com, with its port if it is not the scheme's own.

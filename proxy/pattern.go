@@ -20,7 +20,7 @@ type Conflict struct {
 func Conflicts(routes []Config) []Conflict {
 	l := newLayout()
 	for i, c := range routes {
-		l.add(&Route{Config: c, index: i})
+		l.add(&Route{Config: c.settled(), index: i})
 	}
 	l.addBare()
 	return l.conflicts

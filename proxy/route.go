@@ -28,6 +28,8 @@ type Deps struct {
 	// ObserveCheck is told of every request, and every answer of an upstream, that was held against its description: "request" or "response", and "ok" or why not,
 	// one of a few constants. nil is fine.
 	ObserveCheck func(rt *Route, message, result string)
+	// ObserveLeg is told how it went with each leg of a composed answer, in one of a few words. nil is fine.
+	ObserveLeg func(rt *Route, leg, outcome string)
 	// Resolver looks up the upstreams' names. nil: the system's.
 	Resolver *net.Resolver
 }
@@ -48,6 +50,7 @@ type Route struct {
 	pattern   pattern
 	target    target
 	up        *service
+	composed  *composed // in place of up and target; else nil
 	via       string
 	requests  *schema.Requests  // nil: not checked
 	responses *schema.Responses // the same
@@ -102,6 +105,13 @@ func (t *Table) compile(i int, c Config, d Deps, upstreams map[string]Upstream, 
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
+	}
+	if c.On() {
+		legs, err := t.compileLegs(c, d, upstreams, previous)
+		if err != nil {
+			return nil, err
+		}
+		return &Route{Config: c.settled(), index: i, composed: legs, via: d.Via, deps: d}, nil
 	}
 	config, err := c.Resolve(upstreams)
 	if err != nil {

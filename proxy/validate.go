@@ -24,12 +24,15 @@ func (c Config) Validate(report func(key, problem string)) {
 		report("strip_prefix", problem)
 	}
 	c.validateUpstream(report)
+	c.validateCompose(report)
 	c.validateMethods(report)
 	c.validateLimits(report)
 }
 
 func (c Config) validateUpstream(report func(key, problem string)) {
 	switch {
+	case c.On():
+		return // see validateCompose
 	case c.Upstream == "" && len(c.Upstreams) == 0:
 		report("upstream", "is missing; write a URL such as http://orders:9001/v2, or the name of one of `upstreams`")
 	case c.Upstream != "" && len(c.Upstreams) > 0:

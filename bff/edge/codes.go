@@ -44,6 +44,9 @@ var catalog = []Entry{
 	{"too_many_streams", 429, "Too many streams", "This session has as many sockets and event streams open as it may. Close some, such as tabs of the app that are not used.", false},
 	{"client_gone", 499, "The client went away", "The connection was closed before there was an answer.", false},
 	{"internal", 500, "Something went wrong", "The server made a mistake. The request's ID helps to find it in the log.", false},
+	{"shape_failed", 500, "The answer cannot be composed", "The parts of this answer came, and what makes one of them failed. The request's ID helps to find it in the log.", false},
+	{"leg_refused", 502, "A part is refused", "This answer is composed of several parts, and the service behind one of them refuses it, with the status of this answer.", false},
+	{"leg_failed", 502, "A part is missing", "This answer is composed of several parts, and the service behind one of them could not be reached, or did not answer properly.", false},
 	{"upstream_failed", 502, "The service does not answer", "The service behind this address could not be reached, or did not answer properly.", false},
 	{"upstream_too_large", 502, "The answer is too large", "The service behind this address answered with more than may pass.", false},
 	{"undescribed_answer", 502, "The answer is not as described", "The service behind this address answered with something that its description does not allow.", false},
@@ -52,6 +55,7 @@ var catalog = []Entry{
 	{"provider_unavailable", 503, "The sign-in service does not answer", "The identity provider cannot be reached at the moment. Try again in a moment.", false},
 	{"streams_full", 503, "No room for streams", "This server takes no further sockets and event streams at the moment. Try again in a moment.", false},
 	{"upstream_timeout", 504, "The service takes too long", "The service behind this address did not answer in time.", false},
+	{"leg_timeout", 504, "A part takes too long", "This answer is composed of several parts, and the service behind one of them did not answer in time.", false},
 	{"loop", 508, "The request goes in circles", "The request came back to this server, which does not send it on again.", false},
 }
 

@@ -54,6 +54,8 @@ type Leg struct {
 	Timeout time.Duration `yaml:"timeout" default:"10s"`
 	// MaxBody is the largest answer that is taken of it. Between 1B and 16MiB.
 	MaxBody units.Base2Bytes `yaml:"max_body" default:"1MiB"`
+	// Token is what the upstream gets: `session`, the user's own access token where there is a session; or `none`.
+	Token string `yaml:"token" default:"session" enum:"session,none"`
 	// Headers are sent along, beside those that every upstream gets.
 	Headers map[string]secret.String `yaml:"headers" default:"{}"`
 }

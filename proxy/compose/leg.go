@@ -74,7 +74,7 @@ type part struct {
 
 var null = []byte("null")
 
-var errLegTime = errors.New("the leg took too long")
+var errLegTime = fmt.Errorf("the leg took too long: %w", context.DeadlineExceeded)
 
 // ask gets one leg. All of it counts against the leg's timeout, its token included.
 func (l *leg) ask(ctx context.Context, fetch Fetch, t Target, parse bool) (p part) {
@@ -110,16 +110,12 @@ func (l *leg) ask(ctx context.Context, fetch Fetch, t Target, parse bool) (p par
 }
 
 // parsed holds a body against the rules, and reads it where there is a shape.
-func (l *leg) parsed(ctx context.Context, body []byte, parse bool) (p part) {
-	err := strict(body)
-	if err == nil && parse {
-		p.value, err = decode(body)
-	}
+func (l *leg) parsed(ctx context.Context, body []byte, keep bool) part {
+	v, err := decode(body, keep)
 	if err != nil {
 		return part{fail: l.failure(ctx, Malformed, err)}
 	}
-	p.raw = body
-	return p
+	return part{raw: body, value: v}
 }
 
 // failure says what a failed leg comes down to. Who ended it counts before what was seen of it.

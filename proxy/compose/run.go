@@ -80,7 +80,7 @@ type Request struct {
 	RawQuery string
 	// Header has what chooses the shape.
 	Header http.Header
-	// User makes $user, of the values that encoding/json makes. It is only called where the shape needs it. nil: $user is null.
+	// User makes $user, of the values that encoding/json makes, and []string. It is only called where the shape needs it. nil: $user is null.
 	User func() any
 }
 
@@ -201,7 +201,7 @@ func (p *Plan) answer(ctx context.Context, r Request, s *shape, query map[string
 	var body []byte
 	var err error
 	if s == nil {
-		body, err = p.plain(parts)
+		body, err = p.unshaped(parts)
 	} else {
 		body, err = p.shaped(ctx, r, s, query, parts)
 	}
@@ -211,8 +211,8 @@ func (p *Plan) answer(ctx context.Context, r Request, s *shape, query map[string
 	return &Answer{Body: body, Partial: strings.Join(partial, ", ")}, nil
 }
 
-// plain is every part under its name, as it came.
-func (p *Plan) plain(parts []part) ([]byte, error) {
+// unshaped is every part under its name, as it came.
+func (p *Plan) unshaped(parts []part) ([]byte, error) {
 	size := 2
 	for i := range parts {
 		size += len(p.legs[i].name) + 4 + len(parts[i].raw)
@@ -238,7 +238,7 @@ func (p *Plan) shaped(ctx context.Context, r Request, s *shape, query map[string
 	}
 	var user any
 	if s.user && r.User != nil {
-		user = r.User()
+		user = plain(r.User())
 	}
 	select {
 	case p.shaping <- struct{}{}:

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -105,6 +106,33 @@ func shapeError(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", ErrShape, own)
 	}
 	return fmt.Errorf("%w: %s", ErrShape, strings.TrimPrefix(fmt.Sprintf("%T", err), "*gojq."))
+}
+
+// plain is v as jq wants it, and a copy. What jq does not know is null.
+func plain(v any) any {
+	switch v := v.(type) {
+	case string, bool, float64, int, json.Number:
+		return v
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, item := range v {
+			out[k] = plain(item)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = plain(item)
+		}
+		return out
+	case []string:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = item
+		}
+		return out
+	}
+	return nil
 }
 
 // texts is m as jq wants it.

@@ -21,7 +21,7 @@ func shaped(t testing.TB, text, input string) (string, error) {
 
 func runShape(t testing.TB, s *shape, input string) (string, error) {
 	t.Helper()
-	v, err := decode([]byte(input))
+	v, err := decode([]byte(input), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestAShapeThatTakesLongIsCut(t *testing.T) {
 		t.Errorf("%v, want that it takes too long", err)
 	}
 	s, _ := newShape(`[.a[] as $x | .a[] as $y | select($x + $y < 0)]`)
-	v, _ := decode([]byte(list))
+	v, _ := decode([]byte(list), true)
 	gone := errors.New("gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
@@ -181,7 +181,7 @@ func BenchmarkShape(b *testing.B) {
 	input := `{"me":{"name":"Ada","email":"ada@example.com"},"orders":{"items":[{"id":1,"total":"9.50"},{"id":2,"total":"9.50"},{"id":3,"total":"9.50"}]}}`
 	b.ReportAllocs()
 	for b.Loop() {
-		v, _ := decode([]byte(input))
+		v, _ := decode([]byte(input), true)
 		if _, err := s.run(b.Context(), v, nil, nil, nil, 1<<20); err != nil {
 			b.Fatal(err)
 		}

@@ -1,13 +1,10 @@
 package compose
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 )
 
 const (
@@ -42,54 +39,4 @@ func typed(h http.Header) error {
 		return errText
 	}
 	return nil
-}
-
-// strict holds a body against what is taken: exactly one JSON value, in UTF-8, of bounded depth, with bounded numbers.
-func strict(body []byte) error {
-	switch {
-	case !utf8.Valid(body):
-		return errText
-	case !json.Valid(body): // which goes through the text once, without calling itself
-		return errNotJSON
-	}
-	return bounded(body)
-}
-
-// bounded looks at depth and numbers of valid JSON.
-func bounded(body []byte) error {
-	depth, digits := 0, 0
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case c == '"':
-			digits = 0
-			for i++; body[i] != '"'; i++ {
-				if body[i] == '\\' {
-					i++
-				}
-			}
-		case c == '[' || c == '{':
-			if depth++; depth > maxDepth {
-				return errDeep
-			}
-			digits = 0
-		case c == ']' || c == '}':
-			depth--
-			digits = 0
-		case c >= '0' && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E':
-			if digits++; digits > maxNumber {
-				return errNumber
-			}
-		default:
-			digits = 0
-		}
-	}
-	return nil
-}
-
-// decode reads a body that strict has taken. Numbers stay as they are written: 1.0 and 12345678901234567890 would lose something.
-func decode(body []byte) (v any, err error) {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	err = d.Decode(&v)
-	return v, err
 }

@@ -1,10 +1,14 @@
 package compose
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestOnlyStrictJSONIsTaken(t *testing.T) {
@@ -37,8 +41,10 @@ func TestOnlyStrictJSONIsTaken(t *testing.T) {
 		{"digits behind text", `["\\",` + strings.Repeat("9", 65) + `]`, errNumber},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if err := strict([]byte(c.body)); !errors.Is(err, c.want) {
-				t.Errorf("%.80q: %v, want %v", c.body, err, c.want)
+			for _, keep := range []bool{false, true} {
+				if _, err := decode([]byte(c.body), keep); !errors.Is(err, c.want) {
+					t.Errorf("%.80q, keep %t: %v, want %v", c.body, keep, err, c.want)
+				}
 			}
 		})
 	}
@@ -63,20 +69,30 @@ func TestOnlyJSONTypesAreTaken(t *testing.T) {
 	}
 }
 
-// What strict takes can be decoded, and what it counts is what encoding/json sees.
-func FuzzStrict(f *testing.F) {
-	for _, s := range []string{`{"a":[1,"\\\""]}`, `[[[[]]]]`, `1e5`, `"\u0000"`, `{}{}`} {
+// What is taken is what encoding/json takes, but for the bounds, and means the same.
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{`{"a":[1,"\\\""],"a":null,"":{}}`, `[[[[]]]]`, `1e5`, `"\u0000\ud800\ud83d\ude00"`, `{}{}`, `-0.1E+7`, ` [ true , false ] `, `01`, `-`, `1.`, `"\x"`, `nul`, `{"a" : 1 , }`, "\"\x7f\u2028\"", `9007199254740993`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if strict(body) != nil {
+		got, err := decode(body, true)
+		if _, dry := decode(body, false); !errors.Is(dry, err) {
+			t.Fatalf("%q: %v, and without values %v", body, err, dry)
+		}
+		bounded := errors.Is(err, errDeep) || errors.Is(err, errNumber)
+		if ok := json.Valid(body) && utf8.Valid(body); ok != (err == nil) && !bounded {
+			t.Fatalf("%q: %v", body, err)
+		}
+		if err != nil {
 			return
 		}
-		v, err := decode(body)
-		if err != nil {
-			t.Fatalf("%q is taken, and cannot be decoded: %v", body, err)
+		var want any
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.UseNumber()
+		if err := d.Decode(&want); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q is %#v, want %#v (%v)", body, got, want, err)
 		}
-		if d := depth(v); d > maxDepth {
+		if d := depth(got); d > maxDepth {
 			t.Errorf("%q is %d deep", body, d)
 		}
 	})

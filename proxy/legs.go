@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"cloakroom/proxy/compose"
+)
+
+// Legs, the rule: what a leg's upstream gets is what a route's would, by the same code, and less: nothing that depends on an earlier answer of the same address, or
+// asks for another form than JSON as it is.
+
+// composed is what a composed route has in place of an upstream.
+type composed struct {
+	plan   *compose.Plan
+	legs   map[string]*leg
+	values []pathValue
+}
+
+// leg is where the requests of one leg go.
+type leg struct {
+	compose.Leg
+	base, rawBase string
+	up            *service
+}
+
+// pathValue is where a value stands in the path of a request.
+type pathValue struct {
+	name    string
+	segment int
+	rest    bool
+}
+
+// LegFailure is a required leg that failed.
+type LegFailure = compose.Failure
+
+// LegTimedOut is the Outcome of a leg that did not answer in time.
+const LegTimedOut = compose.TimedOut
+
+// ErrShape is wrapped where the shape of a composed route made no answer of its legs.
+var ErrShape = compose.ErrShape
+
+// pathValues are the wildcards of a route's path.
+func pathValues(path string) (values []pathValue) {
+	for i, s := range strings.Split(strings.TrimPrefix(path, "/"), "/") {
+		name, ok := strings.CutPrefix(s, "{")
+		if !ok || s == "{$}" {
+			continue
+		}
+		name = strings.TrimSuffix(name, "}")
+		plain, rest := strings.CutSuffix(name, "...")
+		values = append(values, pathValue{name: plain, segment: i, rest: rest})
+	}
+	return values
+}
+
+// valueNames are the names as compose wants them: of one that takes several segments with its dots.
+func valueNames(values []pathValue) (names []string) {
+	for _, v := range values {
+		if v.rest {
+			names = append(names, v.name+"...")
+		} else {
+			names = append(names, v.name)
+		}
+	}
+	return names
+}
+
+// valuesOf takes the values out of a request's path.
+func (c *composed) valuesOf(path string) map[string]string {
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	out := make(map[string]string, len(c.values))
+	for _, v := range c.values {
+		switch {
+		case v.segment >= len(segments): // the bare path of a pattern that ends in {rest...}
+			out[v.name] = ""
+		case v.rest:
+			out[v.name] = strings.Join(segments[v.segment:], "/")
+		default:
+			out[v.name] = segments[v.segment]
+		}
+	}
+	return out
+}
+
+// compileLegs finds the upstreams of a composed route's legs.
+func (t *Table) compileLegs(c Config, d Deps, upstreams map[string]Upstream, previous *Table) (*composed, error) {
+	values := pathValues(c.Path)
+	plan, err := compose.New(c.Config, valueNames(values), int64(c.Response.MaxBody))
+	if err != nil {
+		return nil, err
+	}
+	out := &composed{plan: plan, legs: map[string]*leg{}, values: values}
+	for name, l := range c.Legs {
+		own := Config{Upstream: l.Origin()}
+		config, err := own.Resolve(upstreams)
+		if err != nil {
+			return nil, fmt.Errorf("compose.%s.%w", name, err)
+		}
+		all, err := config.addresses()
+		if err != nil {
+			return nil, fmt.Errorf("compose.%s.upstream: %w", name, err)
+		}
+		up, err := t.service(own.UpstreamName(), config.withDefaults(), all, d, previous)
+		if err != nil {
+			return nil, fmt.Errorf("compose.%s.upstream: %w", name, err)
+		}
+		out.legs[name] = &leg{Leg: l, base: all[0].base, rawBase: escaped(all[0].base), up: up}
+	}
+	return out, nil
+}
+
+// fetch asks a leg's upstream, with the one replay after a renewed token.
+func (x *exchange) fetch(ctx context.Context, name string, t compose.Target) (*http.Response, error) {
+	l := x.route.composed.legs[name]
+	path := l.base + t.Path
+	if problem := pathProblem(path); problem != "" || hidesSeparator(t.RawPath) {
+		return nil, fmt.Errorf("%w: %s", compose.ErrRequest, problem) // a second lock: compose lets none through
+	}
+	bearer := x.caller.Bearer
+	if l.Token == "none" {
+		bearer = ""
+	}
+	res, err := l.ask(x, ctx, path, t, bearer)
+	if err == nil && res.StatusCode == http.StatusUnauthorized && bearer != "" && x.caller.Renew != nil {
+		// Several legs may do this at the same time: the session gets one newer token, and each of them that.
+		if newer, ok := x.caller.Renew(ctx); ok && newer != "" {
+			io.CopyN(io.Discard, res.Body, 4<<10) // a short answer read to its end leaves the connection fit for use
+			res.Body.Close()
+			res, err = l.ask(x, ctx, path, t, newer)
+		}
+	}
+	if err != nil {
+		return nil, loggable(err)
+	}
+	return res, nil
+}
+
+// ask sends one request of a leg.
+func (l *leg) ask(x *exchange, ctx context.Context, path string, t compose.Target, bearer string) (*http.Response, error) {
+	own := &exchange{Context: ctx, route: x.route, caller: x.caller, in: x.in}
+	own.caller.Bearer = bearer
+	h := own.outgoing()
+	for name := range h {
+		if strings.HasPrefix(name, "If-") || strings.HasPrefix(name, "Content-") {
+			delete(h, name)
+		}
+	}
+	delete(h, "Range")
+	delete(h, "Accept-Encoding")
+	h["Accept"] = []string{"application/json"}
+	for name, value := range l.Headers {
+		h[http.CanonicalHeaderKey(name)] = []string{string(value)}
+	}
+	out := &http.Request{Method: http.MethodGet, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		URL: &url.URL{Path: path, RawPath: l.rawBase + t.RawPath, RawQuery: t.Query}}
+	return l.up.send(out.WithContext(ctx), false)
+}
