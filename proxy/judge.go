@@ -25,12 +25,12 @@ type Fault = schema.Fault
 
 // judgeHead judges a request without its body.
 func (x *exchange) judgeHead() error {
-	q := x.route.requests
+	q, s := x.route.requests, x.route.responses
+	if x.upgrade && (q != nil || s != nil && s.Enforce) {
+		return fmt.Errorf("%w: nothing that goes through a socket could be checked", ErrUpgradeRefused)
+	}
 	if q == nil {
 		return nil
-	}
-	if x.upgrade {
-		return fmt.Errorf("%w: nothing that goes through a socket could be checked", ErrUpgradeRefused)
 	}
 	call, refusal := q.Match(x.in.Method, x.path)
 	read := false

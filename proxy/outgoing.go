@@ -44,7 +44,9 @@ func (x *exchange) outgoing() http.Header {
 		}
 	}
 	if x.route.responses != nil {
-		delete(h, "Accept-Encoding") // a compressed answer cannot be checked
+		for _, name := range []string{"Accept-Encoding", "Range", "If-Range"} { // neither a compressed answer nor a part of one can be checked
+			delete(h, name)
+		}
 	}
 	dropNamed(h, in["Connection"]) // before ours are there, so that a client cannot name what is added here (V-03)
 	x.addOurs(h)

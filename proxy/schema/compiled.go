@@ -20,7 +20,10 @@ import (
 const maxPlaces = 5
 
 // compiled is one schema, ready to be asked from many goroutines.
-type compiled struct{ schema *jsonschema.Schema }
+type compiled struct {
+	copies []*jsonschema.Schema
+	meters *meters // nil: one copy, whose work is bounded by itself
+}
 
 // nowhere loads nothing: what a reference leads to must be in the same file.
 type nowhere struct{}
@@ -34,7 +37,7 @@ func (nowhere) Load(url string) (any, error) {
 const here = "cloakroom:///description"
 
 // newCompiler knows one document and nothing else.
-func newCompiler(doc any) (*jsonschema.Compiler, error) {
+func newCompiler(doc any, m *meter) (*jsonschema.Compiler, error) {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(nowhere{})
@@ -42,6 +45,9 @@ func newCompiler(doc any) (*jsonschema.Compiler, error) {
 	c.AssertFormat()
 	for _, f := range formats {
 		c.RegisterFormat(&f)
+	}
+	if m != nil {
+		c.RegisterFormat(&jsonschema.Format{Name: meterFormat, Validate: m.step})
 	}
 	return c, c.AddResource(here, doc)
 }
@@ -80,7 +86,10 @@ func fits(bits int) func(any) error {
 
 // check holds v against the schema.
 func (c *compiled) check(v any, reason string) *Refusal {
-	err := c.schema.Validate(v)
+	err, ok := c.validate(v)
+	if !ok {
+		return badBody(http.StatusBadRequest, ReasonTooComplex, "takes too long to check")
+	}
 	if err == nil {
 		return nil
 	}
@@ -98,6 +107,14 @@ func (c *compiled) check(v any, reason string) *Refusal {
 }
 
 func english() *message.Printer { return message.NewPrinter(language.English) }
+
+// validate asks the schema; not to its end where that would take too long.
+func (c *compiled) validate(v any) (err error, ok bool) {
+	if c.meters == nil {
+		return c.copies[0].Validate(v), true
+	}
+	return c.meters.validate(c.copies, v)
+}
 
 // leaves collects what is at the ends of the tree of errors; what is above only repeats it.
 func (r *Refusal) leaves(e *jsonschema.ValidationError) {

@@ -13,10 +13,14 @@ func sorted(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 // view makes one of the two copies.
 func (d *description) view(response bool) any {
-	if !d.openapi {
-		return d.whole
-	}
 	c := converter{d: d, old: d.old, hidden: "readOnly"}
+	switch {
+	case !d.openapi && d.meters == nil:
+		return d.whole
+	case !d.openapi:
+		c.hidden = "" // nothing is: a JSON Schema says nothing about directions
+		return c.schema(d.whole)
+	}
 	if response {
 		c.hidden = "writeOnly"
 	}
@@ -91,14 +95,20 @@ func (c converter) schema(v any) any {
 	if c.old {
 		modernize(out)
 	}
+	if c.d.meters != nil {
+		metered(out)
+	}
 	return out
 }
 
 func (c converter) keyword(key string, v any) any {
 	object, isObject := v.(map[string]any)
 	items, isList := v.([]any)
+	if isList && key == "items" { // before 2020-12
+		key = "prefixItems"
+	}
 	switch key {
-	case "properties", "patternProperties", "$defs", "definitions", "dependentSchemas":
+	case "properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies":
 		if isObject {
 			return c.schemas(object)
 		}

@@ -36,9 +36,10 @@ type description struct {
 	err     error
 	root    map[string]any // nil for a JSON Schema that is true or false
 	whole   any
-	openapi bool                          // or a JSON Schema
-	old     bool                          // OpenAPI 3.0, whose schemas are no JSON Schemas yet
-	views   map[bool]*jsonschema.Compiler // of requests and, true, of responses: what is read-only may not come, what is write-only may not go
+	openapi bool                            // or a JSON Schema
+	old     bool                            // OpenAPI 3.0, whose schemas are no JSON Schemas yet
+	meters  *meters                         // nil where no schema leads back to itself
+	views   map[bool][]*jsonschema.Compiler // of requests and, true, of responses: what is read-only may not come, what is write-only may not go
 }
 
 // open reads a file once, whatever it is.
@@ -47,7 +48,7 @@ func (d *Documents) open(path string, openapi bool) (*description, error) {
 	if have, ok := d.have[key]; ok {
 		return have, have.err
 	}
-	doc := &description{openapi: openapi, views: map[bool]*jsonschema.Compiler{}}
+	doc := &description{openapi: openapi, views: map[bool][]*jsonschema.Compiler{}}
 	d.have[key] = doc
 	data, err := d.read(path)
 	switch {
@@ -69,6 +70,9 @@ func (d *description) load(path string, data []byte, openapi bool) error {
 	d.root, _ = d.whole.(map[string]any)
 	if err := ownReferences(d.whole, "", 0); err != nil {
 		return err
+	}
+	if refersBack(d.whole) {
+		d.meters = newMeters()
 	}
 	if !openapi {
 		return nil
@@ -154,21 +158,39 @@ const (
 	draft2020   = "https://json-schema.org/draft/2020-12/schema"
 )
 
-// compile makes a schema of the place.
+// compile makes a schema of the place, in as many copies as there are meters.
 func (d *description) compile(pointer string, response bool) (*compiled, error) {
-	c, ok := d.views[response]
-	if !ok {
-		var err error
-		if c, err = newCompiler(d.view(response)); err != nil {
+	if d.views[response] == nil {
+		if err := d.addView(response); err != nil {
 			return nil, schemaError(pointer, err)
 		}
-		d.views[response] = c
 	}
-	s, err := c.Compile(here + "#" + (&url.URL{Fragment: pointer}).EscapedFragment())
-	if err != nil {
-		return nil, schemaError(pointer, err)
+	out := &compiled{meters: d.meters}
+	for _, c := range d.views[response] {
+		s, err := c.Compile(here + "#" + (&url.URL{Fragment: pointer}).EscapedFragment())
+		if err != nil {
+			return nil, schemaError(pointer, err)
+		}
+		out.copies = append(out.copies, s)
 	}
-	return &compiled{s}, nil
+	return out, nil
+}
+
+// addView makes the compilers of one direction.
+func (d *description) addView(response bool) error {
+	doc := d.view(response)
+	counters := []*meter{nil}
+	if d.meters != nil {
+		counters = d.meters.all
+	}
+	for _, m := range counters {
+		c, err := newCompiler(doc, m)
+		if err != nil {
+			return err
+		}
+		d.views[response] = append(d.views[response], c)
+	}
+	return nil
 }
 
 // schemaError says what a compiler does not like, in a line.
@@ -201,8 +223,8 @@ func (d *description) follow(v any, pointer string) (map[string]any, string, err
 		if !ok {
 			return m, pointer, nil
 		}
-		next, err := url.PathUnescape(strings.TrimPrefix(ref, "#"))
-		if err != nil || next != "" && next[0] != '/' {
+		next := unfragment(ref)
+		if next != "" && next[0] != '/' {
 			return m, pointer, nil // an anchor: the compiler knows those
 		}
 		if v, ok = lookUp(d.whole, next); !ok {
@@ -211,6 +233,14 @@ func (d *description) follow(v any, pointer string) (map[string]any, string, err
 		pointer = next
 	}
 	return nil, pointer, fmt.Errorf("%s: references lead in a circle", place(pointer))
+}
+
+// unfragment is the JSON pointer in a reference.
+func unfragment(ref string) string {
+	if pointer, err := url.PathUnescape(strings.TrimPrefix(ref, "#")); err == nil {
+		return pointer
+	}
+	return ref
 }
 
 // lookUp finds the place of a JSON pointer.

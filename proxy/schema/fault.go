@@ -28,6 +28,7 @@ const (
 	ReasonNumber       = "number"
 	ReasonTooDeep      = "too_deep"
 	ReasonTooMany      = "too_many_values"
+	ReasonTooComplex   = "too_complex"       // the schema refers back to itself, and the value makes much work of that
 	ReasonSchema       = "schema"            // the value is not what the schema wants
 	ReasonStatus       = "undeclared_status" // of an answer
 	ReasonStream       = "stream"            // an answer that has no end
