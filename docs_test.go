@@ -84,12 +84,14 @@ func TestTheReadmesConfigurationIsRight(t *testing.T) {
 	accept(t, blocks[0][1])
 }
 
-func TestTheComposedConfigurationIsRight(t *testing.T) {
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, "docs/compose.md"), -1)
-	if len(blocks) != 1 {
-		t.Fatalf("docs/compose.md has %d YAML blocks, want 1", len(blocks))
+func TestTheConfigurationsOfThePagesAreRight(t *testing.T) {
+	for _, page := range []string{"docs/compose.md", "docs/tokens.md"} {
+		blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, page), -1)
+		if len(blocks) != 1 {
+			t.Fatalf("%s has %d YAML blocks, want 1", page, len(blocks))
+		}
+		accept(t, blocks[0][1])
 	}
-	accept(t, blocks[0][1])
 }
 
 func TestTheDeployedConfigurationIsRight(t *testing.T) {

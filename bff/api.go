@@ -1,7 +1,6 @@
 package bff
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -64,54 +63,46 @@ func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route)
 	}
 	switch standing, reason := stand(cfg, crossing, s.origin, s.laxCookie); standing {
 	case anonymous:
-		return proxy.Caller{}, nil
+		return s.nobody(r.Context(), route)
 	case foreign:
 		return proxy.Caller{}, s.crossSite(w, r, cfg, reason)
 	}
 	sess, err := s.sessions.FromRequest(r)
 	if err == nil {
 		s.note(r, sess)
-		sess, err = s.fresh(w, r, sess)
+		sess, err = s.fresh(r.Context(), sess, route.Token)
+	}
+	var b bearer
+	if err == nil {
+		b, err = s.bearer(r.Context(), sess, route.Token)
+	}
+	if errors.Is(err, session.ErrSpent) {
+		s.dropCookies(w, r)
 	}
 	switch {
 	case err == nil:
-		c := proxy.Caller{Bearer: sess.Tokens.Access, Renew: s.renewer(sess), Track: s.streams.tracker(sess, r)}
+		c := proxy.Caller{Bearer: b.token, Renew: b.renew, Track: s.streams.tracker(sess, r)}
 		if cfg.On() {
 			c.Shown = func() any { return shapeUser(sess) }
 		}
 		return c, nil
 	case !errors.Is(err, session.ErrNone):
-		return proxy.Caller{}, s.sessionProblem(err)
+		return proxy.Caller{}, s.tokenProblem(err)
 	}
 	switch withoutSession(cfg, r) {
 	case lackPasses:
-		return proxy.Caller{}, nil
+		return s.nobody(r.Context(), route)
 	case lackSignsIn:
 		return proxy.Caller{}, s.signInFirst(w, r)
 	}
 	return proxy.Caller{}, s.sessionProblem(err)
 }
 
-// fresh returns the session with an access token that is good for this request. A session that is ended on the way takes its cookie along; one
-// that was gone already does not, because the browser may have a new one by now.
-func (s *site) fresh(w http.ResponseWriter, r *http.Request, sess *session.Session) (*session.Session, error) {
-	newer, err := s.sessions.AccessToken(r.Context(), sess)
-	if errors.Is(err, session.ErrSpent) {
-		s.sessions.ClearCookie(w)
-		s.logins.clearDone(w, r)
-	}
-	return newer, err
-}
-
-// renewer is how the proxy gets another access token when the upstream refuses this one with 401.
-func (s *site) renewer(sess *session.Session) func(context.Context) (string, bool) {
-	return func(ctx context.Context) (string, bool) {
-		newer, err := s.sessions.OtherToken(ctx, sess)
-		if err != nil || newer.Tokens.Access == sess.Tokens.Access {
-			return "", false
-		}
-		return newer.Tokens.Access, true
-	}
+// dropCookies is for a session that was ended on the way to this request's token: it takes its cookie along. One that was gone already
+// does not, because the browser may have a new one by now.
+func (s *site) dropCookies(w http.ResponseWriter, r *http.Request) {
+	s.sessions.ClearCookie(w)
+	s.logins.clearDone(w, r)
 }
 
 // signInFirst starts the sign-in that a navigation to a page needs. The cross-site check has passed; where it passed only because the

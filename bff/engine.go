@@ -23,20 +23,33 @@ func (s *Server) refresh(ctx context.Context, sess *session.Session) (session.Re
 	if !ok {
 		return session.Refreshed{}, fmt.Errorf("%w: provider %q is no longer configured", session.ErrUnsent, sess.Provider)
 	}
-	id, err := p.Refresh(ctx, sess.Tokens.Refresh, provider.Previous{
-		Subject: sess.Subject, Nonce: sess.Nonce, AuthTime: sess.AuthTime,
-	})
-	switch {
-	case errors.Is(err, provider.ErrInvalidGrant):
-		return session.Refreshed{}, fmt.Errorf("%w: %w", session.ErrInvalidGrant, err)
-	case errors.Is(err, provider.ErrUnsent):
-		return session.Refreshed{}, fmt.Errorf("%w: %w", session.ErrUnsent, err)
-	case err != nil:
-		return session.Refreshed{}, err
+	id, err := p.Refresh(ctx, sess.Tokens.Refresh, previous(sess))
+	if err != nil {
+		return session.Refreshed{}, inEngineWords(err)
 	}
-	return session.Refreshed{
-		Tokens: session.Tokens(id.Tokens), Identity: id.Subject != "", Claims: id.Claims, Roles: id.Roles,
-	}, nil
+	return refreshed(id), nil
+}
+
+// previous is what a refreshed ID token must agree with.
+func previous(sess *session.Session) provider.Previous {
+	return provider.Previous{Subject: sess.Subject, Nonce: sess.Nonce, AuthTime: sess.AuthTime}
+}
+
+// refreshed is what a refresh brought, in the engine's words.
+func refreshed(id *provider.Identity) session.Refreshed {
+	return session.Refreshed{Tokens: session.Tokens(id.Tokens), Identity: id.Subject != "", Claims: id.Claims, Roles: id.Roles}
+}
+
+// inEngineWords adds to a provider's error what it means to the session engine.
+func inEngineWords(err error) error {
+	for _, word := range []struct{ theirs, ours error }{
+		{provider.ErrInvalidGrant, session.ErrInvalidGrant}, {provider.ErrUnsent, session.ErrUnsent}, {provider.ErrNotGranted, session.ErrGrantRefused},
+	} {
+		if errors.Is(err, word.theirs) {
+			err = fmt.Errorf("%w: %w", word.ours, err)
+		}
+	}
+	return err
 }
 
 // ended hears of every session that this process ended: it is counted, logged, and its tokens are revoked where they are known.

@@ -50,11 +50,12 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) error {
 
 // startSignIn remembers the sign-in in its cookie and redirects to the provider. The request must be a top-level navigation.
 func (s *site) startSignIn(w http.ResponseWriter, r *http.Request, p *provider.Provider, signIn provider.SignIn, target string) error {
+	signIn.Resources = s.resources
 	location, err := p.AuthURL(signIn)
 	if err != nil {
 		return s.providerProblem(err)
 	}
-	l := login{SignIn: signIn, Provider: p.Name(), ReturnTo: target}
+	l := login{SignIn: signIn, Provider: p.Name(), ReturnTo: target, Asked: marks(s.resources)}
 	held := s.sessions.CookieIDs(r)
 	if len(held) > 0 {
 		l.Replaces = held[0]

@@ -32,6 +32,7 @@ type login struct {
 	Provider string          `json:"p"`
 	ReturnTo string          `json:"r"`
 	Replaces session.ID      `json:"o,omitempty"` // the session that this sign-in will end; once Done, the one that it brought
+	Asked    []string        `json:"q,omitempty"` // marks of the resources that the provider was asked for
 	Done     bool            `json:"d,omitempty"` // the callback succeeded; what follows is a repeat
 }
 

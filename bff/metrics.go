@@ -31,6 +31,7 @@ type metrics struct {
 	streams     *prometheus.GaugeVec
 	closed      *prometheus.CounterVec
 	revocations *prometheus.CounterVec
+	grants      *prometheus.CounterVec
 	reloads     *prometheus.CounterVec
 	reloadOK    prometheus.Gauge
 	configNo    prometheus.Gauge
@@ -66,13 +67,14 @@ func newMetrics(version string) *metrics {
 		reloadOK:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_last_reload_successful", Help: "1 while the server runs what its files say, as far as it has read them."}),
 		configNo:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_generation", Help: "How many configurations have held since the start."}),
 		configSince: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_timestamp_seconds", Help: "Since when the present configuration holds, in Unix time."}),
+		grants:      counter("grants_total", "Tokens of routes' own that a provider was asked for, by method and result.", "method", "result"),
 		revocations: counter("revocations_total", "Revocations of ended sessions' tokens at the provider, by result.", "result"),
 	}
 	m.registry.MustRegister(m.reloads, m.reloadOK, m.configNo, m.configSince)
 	m.reloadOK.Set(1)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.own, m.upstream, m.legs, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.checks, info,
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.legs, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.grants, m.checks, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -158,6 +160,8 @@ func (m *metrics) generation(n int, since time.Time) {
 	m.configNo.Set(float64(n))
 	m.configSince.Set(float64(since.Unix()))
 }
+
+func (m *metrics) granted(method, result string) { m.grants.WithLabelValues(method, result).Inc() }
 
 func (m *metrics) revoked(result string) { m.revocations.WithLabelValues(result).Inc() }
 

@@ -118,6 +118,7 @@ func (s *Server) close() {
 	if err := s.sessions.Close(ctx); err != nil {
 		s.log.Error("refreshes were still under way", "error", err)
 	}
+	s.machine.close()
 	s.revoker.close(ctx)
 	s.current.Load().table.Close()
 	if err := s.store.Close(); err != nil {

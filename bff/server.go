@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"cloakroom/bff/edge"
 	"cloakroom/configs"
 	"cloakroom/session"
@@ -47,6 +49,8 @@ type Server struct {
 	current   atomic.Pointer[site]
 
 	generations generations
+	machine     *machineTokens
+	holds       *lru.Cache[holdKey, time.Time] // until when
 }
 
 // New wires a server. It opens no connection: a store or a provider that is down shows in readiness, not here.
@@ -77,6 +81,9 @@ func (s *Server) wireSessions(cfg configs.Session) error {
 		}
 		s.store = st
 		s.metrics.watchRedis(st.Health)
+	}
+	if err := s.wireTokens(); err != nil {
+		return err
 	}
 	s.revoker = newRevoker(s.log, revocations{claim: s.claimRevocation, revoke: s.revoke, count: s.metrics.revoked})
 	s.streams = newStreams(s.now, cfg.IdleTimeout, questions{

@@ -26,6 +26,7 @@ type site struct {
 	logins          *loginCookies
 	logoutStates    logoutStates
 	table           *proxy.Table
+	resources       []string     // that users are asked for at sign-in, sorted
 	files           http.Handler // nil without an app
 	handler         http.Handler // the whole chain
 	generation      int          // counted from 1
@@ -110,6 +111,7 @@ func (s *site) wireRoutes() (err error) {
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)
 	}
+	s.resources = resources(s.table)
 	return nil
 }
 

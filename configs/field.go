@@ -18,6 +18,7 @@ type field struct {
 	example  string
 	enum     []string
 	file     string
+	short    string
 	secret   bool
 	inline   bool
 }
@@ -40,6 +41,7 @@ func fieldOf(i int, sf reflect.StructField) field {
 		required: sf.Tag.Get("required") == "true",
 		example:  sf.Tag.Get("example"),
 		file:     sf.Tag.Get("file"),
+		short:    sf.Tag.Get("short"),
 		secret:   sf.Tag.Get("secret") == "true" || isSecret(sf.Type),
 	}
 	f.def, f.hasDef = sf.Tag.Lookup("default")

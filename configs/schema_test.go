@@ -119,6 +119,20 @@ func describe(def *jsonschema.Schema, t reflect.Type) {
 			p.Examples = []any{f.example}
 		}
 		enumerate(p, f)
+		if f.short != "" {
+			orShort(p, t.Field(i).Type, f.short)
+		}
+	}
+}
+
+// orShort lets the value of one key stand for a whole section.
+func orShort(p *jsonschema.Schema, section reflect.Type, key string) {
+	for i := range section.NumField() {
+		if f := fieldOf(i, section.Field(i)); f.key == key {
+			one := &jsonschema.Schema{Type: "string"}
+			enumerate(one, f)
+			p.AnyOf, p.Ref = []*jsonschema.Schema{{Ref: p.Ref}, one}, ""
+		}
 	}
 }
 
@@ -296,6 +310,10 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 		{"a size without a unit", "upstream:", "response: {max_body: 5}\n    upstream:", false},
 		{"an empty list", "upstream:", "methods: []\n    upstream:", true},
 		{"text for a list", "upstream:", "methods: GET\n    upstream:", false},
+		{"a word for a section", "upstream:", "token: client\n    upstream:", true},
+		{"a section for the word", "upstream:", "token: {method: client, scopes: [a]}\n    upstream:", true},
+		{"a wrong word for a section", "upstream:", "token: klient\n    upstream:", false},
+		{"a word for a section that takes none", "upstream:", "request: strict\n    upstream:", false},
 		{"yes", "upstream:", "cross_site_navigation: yes\n    upstream:", false},
 		{"a number for text", "client_id: spa", "client_id: 7", false},
 		{"an empty required text", "client_id: spa", "client_id: ''", false},

@@ -7,6 +7,7 @@ import (
 
 	"cloakroom/proxy/compose"
 	"cloakroom/proxy/schema"
+	"cloakroom/proxy/tokens"
 )
 
 // Config is one route: a path pattern, the upstream it goes to, and the rules to pass.
@@ -27,6 +28,8 @@ type Config struct {
 	StripPrefix string `yaml:"strip_prefix" default:""`
 	// Auth is whether the route needs a session: `required`; `optional` (the bearer is added where there is one); `none` (no session is read, no bearer added).
 	Auth string `yaml:"auth" default:"required" enum:"required,optional,none"`
+	// Token is which access token the upstream gets: one word, such as session, none or client, or keys. There is no second choice: a request whose token cannot be had goes nowhere.
+	Token tokens.Config `yaml:"token" short:"method"`
 	// WithoutFetchMetadata: `safe` lets GET and HEAD of old web views through, which send neither Sec-Fetch-Site nor Origin nor X-CSRF.
 	// Needs the Strict cookie. Default `refuse`.
 	WithoutFetchMetadata string `yaml:"without_fetch_metadata" default:"refuse" enum:"refuse,safe"`

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cloakroom/proxy/schema"
+	"cloakroom/proxy/tokens"
 )
 
 // Deps are what the proxy needs from the house.
@@ -46,6 +47,7 @@ type Table struct {
 // Route is one compiled route.
 type Route struct {
 	Config    Config
+	Token     tokens.Token
 	index     int
 	pattern   pattern
 	target    target
@@ -81,6 +83,7 @@ func Compile(routes []Config, upstreams map[string]Upstream, d Deps, previous *T
 			errs = append(errs, fmt.Errorf("route %d (%q): %w", i, c.Path, err))
 			continue
 		}
+		rt.Token = tokens.Of(c.Token, c.Auth != "none")
 		l.add(rt)
 		t.routes = append(t.routes, rt)
 	}

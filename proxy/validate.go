@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/units"
+
+	"cloakroom/proxy/tokens"
 )
 
 // method is what a method must look like: registered ones are upper case, and methods are case-sensitive.
@@ -27,6 +29,9 @@ func (c Config) Validate(report func(key, problem string)) {
 	c.validateCompose(report)
 	c.validateMethods(report)
 	c.validateLimits(report)
+	if method := tokens.Of(c.Token, true).Method; c.Auth == "none" && (c.Token.Method == tokens.Session || method == tokens.Exchange || method == tokens.Refresh) {
+		report("token", fmt.Sprintf("%s is made from a user's, and with auth: none there is no user; leave it out, or write client for one of Cloakroom's own", method))
+	}
 }
 
 func (c Config) validateUpstream(report func(key, problem string)) {

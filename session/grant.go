@@ -17,8 +17,8 @@ var (
 	ErrNotAsked = errors.New("resource was not asked for at sign-in")
 )
 
-// maxGrants bounds the grants of a session. The one that was fetched longest ago makes room for another.
-const maxGrants = 16
+// MaxGrants bounds the grants of a session. The one that was fetched longest ago makes room for another.
+const MaxGrants = 16
 
 // Grant is one access token for one audience, made from a user's session.
 type Grant struct {
@@ -147,7 +147,7 @@ func (s *Session) withGrant(key string, t Tokens, now time.Time) *Session {
 		t = t.bounded(now)
 		next.Grants = append(next.Grants, Grant{Key: key, Access: t.Access, Issued: t.Issued, Expires: t.Expires})
 	}
-	next.Grants = next.Grants[max(0, len(next.Grants)-maxGrants):]
+	next.Grants = next.Grants[max(0, len(next.Grants)-MaxGrants):]
 	return &next
 }
 

@@ -248,10 +248,10 @@ func TestOtherGrant(t *testing.T) {
 func TestGrantsAreBounded(t *testing.T) {
 	inTown(t, func(t *testing.T, w *town) {
 		b := newBureau()
-		for i := range maxGrants + 4 {
+		for i := range MaxGrants + 4 {
 			w.wantGrant(t, w.one, b.target(fmt.Sprint(i)), fmt.Sprintf("alice's 1. for %d by access-0", i))
 		}
-		if s := w.one.read(t, w.r); len(s.Grants) != maxGrants || s.Grants[0].Key != "4" {
+		if s := w.one.read(t, w.r); len(s.Grants) != MaxGrants || s.Grants[0].Key != "4" {
 			t.Errorf("%d grants, the oldest is %s", len(s.Grants), s.Grants[0].Key)
 		}
 		big := func(size int) {
@@ -261,7 +261,7 @@ func TestGrantsAreBounded(t *testing.T) {
 		if got, err := w.grant(t, w.one, b.target("big")); err != nil || len(got) != 63<<10 {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}
-		if s := w.one.read(t, w.r); len(s.Grants) == maxGrants || s.Grants[len(s.Grants)-1].Key != "big" {
+		if s := w.one.read(t, w.r); len(s.Grants) == MaxGrants || s.Grants[len(s.Grants)-1].Key != "big" {
 			t.Errorf("%d grants beside the big one", len(s.Grants))
 		}
 		big(70 << 10)

@@ -32,7 +32,7 @@ type Session struct {
 	Tokens Tokens
 	// Attempt is the refresh under way, if its outcome is unknown (docs/engine.md).
 	Attempt *Attempt
-	// Grants are further access tokens of the user, each for one audience, at most maxGrants, the newest last.
+	// Grants are further access tokens of the user, each for one audience, at most MaxGrants, the newest last.
 	Grants []Grant
 	// Resources are marks of the resources (RFC 8707) that the sign-in asked for, as its caller makes them: others are not asked for later.
 	Resources []string

@@ -23,6 +23,7 @@ const (
 	EventRevocationFailed   = "revocation_failed"   // tokens of an ended session could not be revoked
 	EventConfigReloaded     = "config_reloaded"     // another configuration holds from now on
 	EventConfigRefused      = "config_refused"      // another configuration does not; reason says why, err what is wrong
+	EventTokenRefused       = "token_refused"       // the provider does not give a route's token, or gave another
 	EventRefused            = "refused"             // a request was refused; written by AccessLog alone
 )
 

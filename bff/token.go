@@ -1,0 +1,118 @@
+package bff
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"cloakroom/bff/edge"
+	"cloakroom/bff/provider"
+	"cloakroom/proxy"
+	"cloakroom/proxy/tokens"
+	"cloakroom/session"
+)
+
+// bearer is what an upstream gets, and how another one is had where the upstream refuses it. The zero value is none.
+type bearer struct {
+	token string
+	renew func(context.Context) (string, bool)
+}
+
+// bearer returns the token that a route wants, made from a session. It is that one or an error: no other takes its place, since that might open more than
+// the route is for (OAX-04).
+func (s *site) bearer(ctx context.Context, sess *session.Session, t tokens.Token) (bearer, error) {
+	switch {
+	case t.Method == tokens.Session:
+		return bearer{sess.Tokens.Access, s.renewer(sess)}, nil
+	case t.Method == tokens.Client:
+		return s.machineBearer(ctx, t)
+	case t.Grant():
+		return s.grantBearer(ctx, sess, t)
+	}
+	return bearer{}, nil // token: none
+}
+
+// nobody is the caller of a request without a session: no token, but one of our own where the route says so.
+func (s *site) nobody(ctx context.Context, route *proxy.Route) (proxy.Caller, error) {
+	if route.Token.Method != tokens.Client {
+		return proxy.Caller{}, nil
+	}
+	b, err := s.machineBearer(ctx, route.Token)
+	if err != nil {
+		return proxy.Caller{}, s.tokenProblem(err)
+	}
+	return proxy.Caller{Bearer: b.token, Renew: b.renew}, nil
+}
+
+// fresh returns the session with an access token that is good for a while, whatever the route sends: with it come the user's newest roles, and the end of a session that the
+// provider does not prolong. But while the provider is away, a route that does not send it can do without.
+func (s *site) fresh(ctx context.Context, sess *session.Session, t tokens.Token) (*session.Session, error) {
+	newer, err := s.sessions.AccessToken(ctx, sess)
+	if errors.Is(err, session.ErrNoToken) && t.Method != tokens.Session {
+		return sess, nil
+	}
+	return newer, err
+}
+
+// renewer is how the proxy gets another access token when the upstream refuses this one with 401.
+func (s *site) renewer(sess *session.Session) func(context.Context) (string, bool) {
+	return func(ctx context.Context) (string, bool) {
+		newer, err := s.sessions.OtherToken(ctx, sess)
+		if err != nil || newer.Tokens.Access == sess.Tokens.Access {
+			return "", false
+		}
+		return newer.Tokens.Access, true
+	}
+}
+
+// grantBearer is the user's token for the route's upstream alone.
+func (s *site) grantBearer(ctx context.Context, sess *session.Session, t tokens.Token) (bearer, error) {
+	target := s.target(t)
+	g, err := s.sessions.Grant(ctx, sess, target)
+	if err != nil {
+		return bearer{}, noGrant{err}
+	}
+	return bearer{g.Access, func(ctx context.Context) (string, bool) {
+		other, err := s.sessions.OtherGrant(ctx, sess, target, g)
+		return other.Access, err == nil && other.Access != g.Access
+	}}, nil
+}
+
+// noGrant is an error about a token that is not the session's own.
+type noGrant struct{ error }
+
+// Unwrap returns the cause.
+func (e noGrant) Unwrap() error { return e.error }
+
+// tokenProblem is the answer to a request that cannot have its token, or its session.
+func (s *site) tokenProblem(err error) error {
+	_, ofGrant := errors.AsType[noGrant](err)
+	switch {
+	case errors.Is(err, session.ErrGrantRefused):
+		return &edge.Problem{Code: "token_refused", Err: err}
+	case errors.Is(err, session.ErrNotAsked):
+		return &edge.Problem{Code: "sign_in_again", Login: loginPath, Err: err}
+	case ofGrant && (errors.Is(err, session.ErrNoToken) || errors.Is(err, provider.ErrUnavailable)):
+		return &edge.Problem{Code: "token_unavailable", RetryAfter: retryAfter, Err: err}
+	}
+	return s.sessionProblem(err)
+}
+
+// resources are what users are asked for at sign-in, because routes want tokens for them that come by a refresh.
+func resources(table *proxy.Table) (all []string) {
+	for _, r := range table.Routes() {
+		if r.Token.Method == tokens.Refresh {
+			all = append(all, r.Token.Resource)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// marks are the resources as a session remembers them.
+func marks(resources []string) (all []string) {
+	for _, r := range resources {
+		all = append(all, tokens.Mark(r))
+	}
+	return all
+}
