@@ -1,7 +1,6 @@
 package bff
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -155,11 +154,11 @@ func (q *question) signedIn() bool {
 		return q.refuse("session", &edge.Problem{Code: "sign_in_refused"}, "no session would be made for these claims: %s", words(reason))
 	}
 	q.caller.Bearer = accessToken
-	who := fmt.Sprint(shown["sub"])
+	with := ""
 	if len(roles) > 0 {
-		who += ", with the roles " + strings.Join(roles, ", ")
+		with = ", with the roles " + strings.Join(roles, ", ")
 	}
-	return q.pass("session", "auth %s: %s is signed in", q.route.Config.Auth, who)
+	return q.pass("session", "auth %s: %v is signed in%s", q.route.Config.Auth, shown["sub"], with)
 }
 
 // forward makes the request that the upstream would get.

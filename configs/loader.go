@@ -16,14 +16,14 @@ import (
 // places, mistakes and keys; what concerns the whole is reported to the file that wrote it.
 type loader struct {
 	system
-	path    string // of the main file
-	cfg     Config
-	own     Routing // what the main file itself has of the routes
-	main    *decoder
-	teams   []*team
+	path  string // of the main file
+	cfg   Config
+	own   Routing // what the main file itself has of the routes
+	main  *decoder
+	teams []*team
 	// upstreams are the files that gave the upstreams their names.
 	upstreams map[string]*decoder
-	folders []string // in which a new file would be included
+	folders   []string // in which a new file would be included
 }
 
 // team is one included file.

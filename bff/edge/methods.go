@@ -20,4 +20,6 @@ func Methods() Middleware {
 }
 
 // Unanswerable reports whether nobody here takes a method.
-func Unanswerable(method string) bool { return method == http.MethodTrace || method == http.MethodConnect }
+func Unanswerable(method string) bool {
+	return method == http.MethodTrace || method == http.MethodConnect
+}

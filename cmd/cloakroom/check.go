@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"cloakroom/bff"
 	"cloakroom/configs"
 )
 
@@ -18,10 +21,13 @@ func checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Say whether a configuration is right",
 		Long: `Read a configuration as serve would, with its environment and files, and say all that is wrong with it.
-Nothing is started and nobody is called.`,
+Nothing is started and nobody is called, but with --online: then each provider is asked for its metadata, Redis is read and written, and
+each upstream is called, with its health check where it has one. The exit code is 1 if one of them fails.`,
 		Args: cobra.NoArgs,
 	}
 	path := configFlag(c)
+	online := c.Flags().Bool("online", false, "also call providers, Redis and upstreams")
+	timeout := c.Flags().Duration("timeout", 15*time.Second, "how long --online waits for all of them together")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := configs.Load(*path)
 		if list, ok := errors.AsType[*configs.Errors](err); ok {
@@ -32,7 +38,12 @@ Nothing is started and nobody is called.`,
 		}
 		fmt.Fprintf(c.OutOrStdout(), "%s: ok\n", filepath.Base(*path))
 		summarize(c.OutOrStdout(), cfg)
-		return nil
+		if !*online {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(c.Context(), *timeout)
+		defer cancel()
+		return reach(ctx, c.OutOrStdout(), cfg)
 	}
 	return c
 }
@@ -49,6 +60,31 @@ func summarize(w io.Writer, cfg *configs.Config) {
 	for _, r := range cfg.Routes {
 		fmt.Fprintf(w, "    %s -> %s (auth %s)\n", r.Path, r.Upstream, r.Auth)
 	}
+}
+
+// reach calls what the configuration names, and prints how that went. A failure of one is a failure of all.
+func reach(ctx context.Context, w io.Writer, cfg *configs.Config) error {
+	all, err := bff.Reach(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, r := range all {
+		line, mark := r.What, "ok  "
+		if r.Where != "" {
+			line += " at " + r.Where
+		}
+		line += ": " + r.How
+		if r.Err != nil {
+			failed++
+			mark, line = "FAIL", line+": "+r.Err.Error()
+		}
+		fmt.Fprintf(w, "%s  %6s  %s\n", mark, r.Took.Round(time.Millisecond), line)
+	}
+	if failed > 0 {
+		return failure{fmt.Errorf("%d of %d could not be reached", failed, len(all))}
+	}
+	return nil
 }
 
 func count(n int, what string) string {

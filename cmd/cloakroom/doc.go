@@ -2,6 +2,9 @@
 //
 //	cloakroom serve --config cloakroom.yaml     run the server
 //	cloakroom check --config cloakroom.yaml     say whether a configuration is right
+//	cloakroom explain GET /api/orders/7         say what becomes of a request, and why
+//	cloakroom test routes_test.yaml             hold the routes against what a team expects of them
+//	cloakroom routes                            list the routes of all files
 //	cloakroom schema                            print the configuration's JSON Schema, for editors
 //	cloakroom healthcheck                       ask a running server whether it lives, for Docker
 //	cloakroom version                           print the version

@@ -45,7 +45,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(serveCommand(), checkCommand(), schemaCommand(), healthcheckCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), testCommand(), routesCommand(), schemaCommand(), healthcheckCommand(), versionCommand())
 	return root
 }
 

@@ -1,0 +1,77 @@
+package bff
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"cloakroom/configs"
+)
+
+// Difference is something in an explanation that is not as expected.
+type Difference struct{ What, Want, Got string }
+
+// Ask explains the request of an expectation.
+func (e *Explainer) Ask(r configs.ExpectedRequest, users map[string]map[string]any) Explanation {
+	req := Request{Method: r.Method, Target: r.Path, Header: From(r.From), Claims: users[r.As]}
+	for name, value := range r.Headers {
+		req.Header.Set(name, value)
+	}
+	return e.Explain(req)
+}
+
+// Differs compares an explanation with what is expected. Only what the expectation names is compared.
+func (x Explanation) Differs(want configs.Expected) []Difference {
+	var all []Difference
+	compare := func(what, want, got string) {
+		if want != got {
+			all = append(all, Difference{what, want, got})
+		}
+	}
+	given := func(what, want, got string) {
+		if want != "" {
+			compare(what, want, got)
+		}
+	}
+	given("verdict", want.Verdict, x.Verdict)
+	given("route", want.Route, x.route())
+	if want.Status != 0 {
+		compare("status", strconv.Itoa(want.Status), x.status())
+	}
+	given("code", want.Code, cmp.Or(x.Code, "none"))
+	given("upstream", want.Upstream, cmp.Or(x.Upstream, "none"))
+	for _, name := range slices.Sorted(maps.Keys(want.Headers)) {
+		got := "none"
+		if values := x.Headers.Values(name); len(values) > 0 {
+			got = fmt.Sprintf("%q", values[0])
+		}
+		compare("header "+http.CanonicalHeaderKey(name), fmt.Sprintf("%q", want.Headers[name]), got)
+	}
+	for _, name := range want.Absent {
+		if values := x.Headers.Values(name); len(values) > 0 {
+			compare("header "+http.CanonicalHeaderKey(name), "none", fmt.Sprintf("%q", values[0]))
+		}
+	}
+	return all
+}
+
+func (x Explanation) route() string {
+	if x.Route == nil {
+		return "none"
+	}
+	return x.Route.Path
+}
+
+// status is that of the answer, as far as it is known.
+func (x Explanation) status() string {
+	switch {
+	case x.Status != 0:
+		return strconv.Itoa(x.Status)
+	case x.Verdict == Forwarded:
+		return "the upstream's own"
+	}
+	return "not known beforehand"
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cloakroom/bff"
+	"cloakroom/configs"
+)
+
+func explainCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "explain [METHOD] PATH",
+		Short: "Say what becomes of a request, and why",
+		Long: `Say which route a request belongs to and why that one, what is decided on the way, and what the upstream would get. It is decided
+by the server's own code, but nothing is sent: no session is read, nobody is called, a body is not looked at. Tokens are placeholders.
+
+  cloakroom explain GET /api/orders/7 --as alice.json
+
+--as names a JSON file with the claims of an ID token: the request is then by this user, signed in at the default provider.`,
+		Args: cobra.RangeArgs(1, 2),
+	}
+	path := configFlag(c)
+	as := c.Flags().String("as", "", "the claims of the user who is signed in, a JSON file; default: nobody is")
+	from := c.Flags().String("from", "app", "who asks: a script of the app, a navigation, a script of an other_site, or nowhere for a client that does not say")
+	headers := c.Flags().StringArrayP("header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
+	asJSON := c.Flags().Bool("json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		req, err := request(args, *from, *headers, *as)
+		if err != nil {
+			return err
+		}
+		cfg, err := configs.Load(*path)
+		if err != nil {
+			return err
+		}
+		e, err := bff.NewExplainer(cfg)
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		x := e.Explain(req)
+		if *asJSON {
+			return printJSON(c.OutOrStdout(), x)
+		}
+		printExplanation(c.OutOrStdout(), x)
+		return nil
+	}
+	return c
+}
+
+// request is what the command line asks about.
+func request(args []string, from string, headers []string, as string) (bff.Request, error) {
+	req := bff.Request{Method: http.MethodGet, Target: args[len(args)-1]}
+	if len(args) == 2 {
+		req.Method = args[0]
+	}
+	if !slices.Contains([]string{"app", "navigation", "other_site", "nowhere"}, from) {
+		return req, fmt.Errorf("--from %q: write app, navigation, other_site or nowhere", from)
+	}
+	req.Header = bff.From(from)
+	for _, h := range headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return req, fmt.Errorf("--header %q: write 'Name: value'", h)
+		}
+		req.Header.Add(name, strings.TrimSpace(value))
+	}
+	if as == "" {
+		return req, nil
+	}
+	data, err := os.ReadFile(as)
+	if err != nil {
+		return req, fmt.Errorf("--as: %w", err)
+	}
+	if err := json.Unmarshal(data, &req.Claims); err != nil || req.Claims == nil {
+		return req, fmt.Errorf("--as %s: is no JSON object, such as {\"sub\": \"alice\"}", as)
+	}
+	if _, ok := req.Claims["sub"].(string); !ok {
+		return req, fmt.Errorf("--as %s: has no sub, which every ID token has", as)
+	}
+	return req, nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return failure{errors.New("the answer could not be written")}
+	}
+	return nil
+}
+
+// printExplanation is the explanation for people.
+func printExplanation(w io.Writer, x bff.Explanation) {
+	fmt.Fprintf(w, "%s\n\n", x.Request)
+	if x.Route != nil {
+		fmt.Fprintf(w, "route %s%s\n", x.Route.Path, place(*x.Route))
+	}
+	for _, o := range x.Others {
+		fmt.Fprintf(w, "  not %s%s: %s\n", o.Path, place(o), o.Why)
+	}
+	if x.Route != nil || len(x.Others) > 0 {
+		fmt.Fprintln(w)
+	}
+	printSteps(w, "", x.Steps)
+	fmt.Fprintf(w, "\n%s\n", outcome(x))
+	if x.Upstream == "" {
+		return
+	}
+	fmt.Fprintf(w, "\n  %s %s\n", x.Method, x.Upstream)
+	for _, name := range slices.Sorted(maps.Keys(x.Headers)) {
+		for _, value := range x.Headers[name] {
+			fmt.Fprintf(w, "  %s: %s\n", name, value)
+		}
+	}
+}
+
+func printSteps(w io.Writer, indent string, steps []bff.Step) {
+	for _, s := range steps {
+		mark := "ok  "
+		if !s.Passes {
+			mark = "stop"
+		}
+		fmt.Fprintf(w, "%s%s  %-11s %s\n", indent, mark, s.Name, s.Reason)
+	}
+}
+
+// place is where a route stands, in brackets.
+func place(r bff.ExplainedRoute) string {
+	if r.File == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s:%d)", r.File, r.Line)
+}
+
+// outcome is the verdict, with the status that the client gets.
+func outcome(x bff.Explanation) string {
+	text := x.Verdict
+	if x.Status != 0 {
+		text += fmt.Sprintf(", %d %s", x.Status, http.StatusText(x.Status))
+	}
+	if x.Code != "" {
+		text += " (" + x.Code + ")"
+	}
+	return text
+}

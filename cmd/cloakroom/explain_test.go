@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the expected files anew")
+
+// The tools print what people read, so it is compared whole.
+func TestToolsSayWhatPeopleNeed(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		code int
+	}{
+		"routes":                     {[]string{"routes"}, 0},
+		"routes as JSON":             {[]string{"routes", "--json"}, 0},
+		"a request of a user":        {[]string{"explain", "GET", "/api/orders/7?page=2", "--as", "testdata/tools/alice.json", "-H", "Cookie: a=b", "-H", "X-Page: 1"}, 0},
+		"a request of nobody":        {[]string{"explain", "/api/orders/7"}, 0},
+		"a navigation":               {[]string{"explain", "/api/orders/7", "--from", "navigation"}, 0},
+		"a request of another site":  {[]string{"explain", "POST", "/api/orders/", "--from", "other_site", "--as", "testdata/tools/alice.json"}, 0},
+		"a wrong method":             {[]string{"explain", "DELETE", "/api/users/7"}, 0},
+		"a trick":                    {[]string{"explain", "/api/orders/..%2f..%2fusers"}, 0},
+		"as JSON":                    {[]string{"explain", "/api/users/7", "--json", "--as", "testdata/tools/alice.json"}, 0},
+		"expectations that hold":     {[]string{"test", "testdata/tools/holds.yaml"}, 0},
+		"expectations that fail":     {[]string{"test", "testdata/tools/fails.yaml"}, 1},
+		"expectations with mistakes": {[]string{"test", "testdata/tools/mistakes.yaml"}, 2},
+		"claims that are none":       {[]string{"explain", "/", "--as", "testdata/tools/holds.yaml"}, 2},
+		"a header that is none":      {[]string{"explain", "/", "-H", "x"}, 2},
+		"from anywhere":              {[]string{"explain", "/", "--from", "mars"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			code := run(append(c.args, "--config", "testdata/tools/cloakroom.yaml"), &out, &out)
+			if code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			golden := filepath.Join("testdata/tools", strings.ReplaceAll(name, " ", "_")+".golden")
+			if *update {
+				if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := out.String(); got != string(want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestCheckOnlineFailsIfOneFails(t *testing.T) {
+	var issuer string
+	idp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]any{"issuer": issuer, "authorization_endpoint": issuer + "/a", "token_endpoint": issuer + "/t", "jwks_uri": issuer + "/k",
+			"code_challenge_methods_supported": []string{"S256"}, "id_token_signing_alg_values_supported": []string{"RS256"}, "userinfo_endpoint": issuer + "/u"})
+	}))
+	t.Cleanup(idp.Close)
+	issuer = idp.URL
+	config := func(upstream string) string {
+		return writeConfig(t, strings.NewReplacer("https://id.example.com", issuer, "session: {", "session: {store: memory, ", "http://orders:9001", upstream).Replace(minimal))
+	}
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{"check", "--online", "-c", config(idp.URL)}, &stdout, &stderr); code != 0 || strings.Count(stdout.String(), "\nok  ") != 2 {
+		t.Errorf("exit code %d\n%s%s", code, &stdout, &stderr)
+	}
+	stdout.Reset()
+	if code := run([]string{"check", "--online", "-c", config("http://" + nobody(t))}, &stdout, &stderr); code != 1 || !strings.Contains(stdout.String(), "\nFAIL") || stderr.String() != "1 of 2 could not be reached\n" {
+		t.Errorf("exit code %d\n%s%s", code, &stdout, &stderr)
+	}
+}
+
+// What docs/testing-routes.md shows is run: its configuration, and its expectations of it.
+func TestTheDocumentedExpectationsHold(t *testing.T) {
+	page, err := os.ReadFile("../../docs/testing-routes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d YAML blocks, want the configuration and the expectations", len(blocks))
+	}
+	config := writeConfig(t, blocks[0][1])
+	secrets := filepath.Join(filepath.Dir(config), "secrets")
+	for name, text := range map[string]string{"oidc": "b7Kq2Zt9Xw4Lm6Rc", "session": "Vt4mQz8LwXn2Rk7Yc5Hs9Jd3Gb6Pf1Ta"} {
+		if err := os.MkdirAll(secrets, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(secrets, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectations := filepath.Join(t.TempDir(), "routes_test.yaml")
+	if err := os.WriteFile(expectations, []byte(blocks[1][1]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := run([]string{"test", "-c", config, expectations}, &out, &out); code != 0 || out.String() != "3 tests: ok\n" {
+		t.Errorf("exit code %d\n%s", code, &out)
+	}
+}
