@@ -29,6 +29,10 @@ func (d *decoder) inherit(route reflect.Value, key string) {
 // A list is copied as a whole, of a section each key by itself.
 func (d *decoder) inheritFrom(from reflect.Value, fromKey string, to reflect.Value, toKey string) {
 	for _, f := range fields(from.Type()) {
+		if f.inline { // its keys are those of what it lies in
+			d.inheritFrom(from.Field(f.index), fromKey, to, toKey)
+			continue
+		}
 		where, given := d.places[join(fromKey, f.key)]
 		value, sub := from.Field(f.index), join(toKey, f.key)
 		target, _, known := find(to, f.key)
