@@ -98,6 +98,16 @@ func TestTheDeployedConfigurationIsRight(t *testing.T) {
 	accept(t, strings.ReplaceAll(read(t, "deploy/cloakroom.yaml"), "${file:/run/", "${file:"))
 }
 
+func TestTheConfigurationsOfTheUpstreamsPageAreRight(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, "docs/upstreams.md"), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d YAML blocks, want 2", len(blocks))
+	}
+	for _, b := range blocks { // the loader looks whether files are there, not into them
+		accept(t, regexp.MustCompile(`secrets/(ca|tlscert|tlskey)\b`).ReplaceAllString(b[1], "cloakroom.yaml"))
+	}
+}
+
 // accept reads a configuration as `cloakroom check` does, in a folder that has what it names.
 func accept(t *testing.T, text string) {
 	t.Helper()
@@ -156,7 +166,7 @@ func TestWhatAReloadMayChangeIsDocumented(t *testing.T) {
 
 func TestEveryMetricIsDocumented(t *testing.T) {
 	const page = "docs/metrics-and-logs.md"
-	real := named(`(?:counter\(|seconds\(|Name: )"([a-z_]+)"`, read(t, "bff/metrics.go"))
+	real := named(`(?:counter\(|seconds\(|described\(|Name: )"([a-z_]+)"`, read(t, "bff/metrics.go")+read(t, "bff/upstreams.go"))
 	same(t, page, "metric", named("(?m)^\\| `cloakroom_([a-z_]+)` ", read(t, page)), real)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"cloakroom/bff/edge"
 	"cloakroom/configs"
+	"cloakroom/proxy"
 	"cloakroom/session"
 	"cloakroom/session/memory"
 	"cloakroom/session/redis"
@@ -66,6 +67,7 @@ func New(cfg *configs.Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.current.Store(first)
+	s.metrics.watchUpstreams(func() []proxy.ServerStatus { return s.current.Load().table.Upstreams() })
 	// Last, because from here on there is something to close.
 	return s, s.wireSessions(cfg.Session)
 }
