@@ -204,3 +204,37 @@ func TestALogoutCutsAComposedAnswer(t *testing.T) {
 		t.Errorf("%d %s", res.StatusCode, res.body)
 	}
 }
+
+// What explain says that the legs would be asked is what they are asked.
+func TestAComposedRouteCanBeExplained(t *testing.T) {
+	cfg, err := configs.Parse("cloakroom.yaml", []byte(`
+server: {public_url: "https://app.example.com"}
+providers:
+  main: {issuer: "https://id.example.com", client_id: spa, client_secret: m7Qv2kXw9RtB4nLzD1sYhJ6p}
+session: {store: memory, secrets: ["iQm2xV0bSsg7y1KcRr3nDh9wUeTf6aZpLjXo4vBq"]}
+routes:
+  - path: /api/customers/{id}
+    compose:
+      customer: {url: 'http://users:1/v1/customers/{id}'}
+      orders: {url: 'http://orders:1/orders?customer={id}', query: [page], token: none}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewExplainer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	got := e.Explain(Request{Target: "/api/customers/7?page=2&x=1", Header: From("app"), Claims: map[string]any{"sub": "alice"}})
+	if got.Verdict != Forwarded || got.Legs["customer"].Upstream != "http://users:1/v1/customers/7" || got.Legs["orders"].Upstream != "http://orders:1/orders?customer=7&page=2" {
+		t.Errorf("%+v", got)
+	}
+	if got.Legs["customer"].Headers.Get("Authorization") != "Bearer "+accessToken || got.Legs["orders"].Headers.Get("Authorization") != "" {
+		t.Errorf("%+v", got.Legs)
+	}
+	got = e.Explain(Request{Target: "/api/customers/7?page=2&page=3", Header: From("app"), Claims: map[string]any{"sub": "alice"}})
+	if got.Verdict == Forwarded || got.Code != "bad_request" {
+		t.Errorf("%+v", got)
+	}
+}

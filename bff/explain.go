@@ -85,6 +85,14 @@ type Explanation struct {
 	Method   string      `json:"method,omitempty"`
 	Upstream string      `json:"upstream,omitempty"`
 	Headers  http.Header `json:"headers,omitempty"`
+	// Legs are the requests of a composed route instead, by leg.
+	Legs map[string]ExplainedLeg `json:"legs,omitempty"`
+}
+
+// ExplainedLeg is the request of one leg of a composed answer, as its upstream gets it.
+type ExplainedLeg struct {
+	Upstream string      `json:"upstream"`
+	Headers  http.Header `json:"headers"`
 }
 
 // ExplainedRoute is a route and where it stands.

@@ -1,6 +1,7 @@
 package bff
 
 import (
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -164,13 +165,12 @@ func (q *question) signedIn() bool {
 // forward makes the request that the upstream would get.
 func (q *question) forward() bool {
 	q.caller.Proto, q.caller.Host, q.caller.ClientIP, q.caller.RequestID = q.origin.Scheme, q.origin.Host, someone, requestID
+	if q.route.Config.On() {
+		return q.compose()
+	}
 	out, err := q.route.Preview(q.r, q.caller)
 	if err != nil {
-		p, _ := upstreamProblem(err).(*edge.Problem)
-		if p == nil {
-			p = &edge.Problem{Code: "internal"}
-		}
-		return q.refuse("upstream", p, "%v", err)
+		return q.unforwarded(err)
 	}
 	q.out.Method, q.out.Upstream, q.out.Headers = out.Method, out.URL.String(), out.Header
 	q.out.Verdict = Forwarded
@@ -189,4 +189,29 @@ func From(where string) http.Header {
 		return http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Dest": {"empty"}, "Origin": {"https://elsewhere.example"}}
 	}
 	return http.Header{}
+}
+
+// compose makes the requests that a composed route's upstreams would get.
+func (q *question) compose() bool {
+	legs, err := q.route.PreviewLegs(q.r, q.caller)
+	if err != nil {
+		return q.unforwarded(err)
+	}
+	q.out.Method, q.out.Legs, q.out.Verdict = http.MethodGet, map[string]ExplainedLeg{}, Forwarded
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(legs)) {
+		where := legs[name].URL.String()
+		q.out.Legs[name] = ExplainedLeg{Upstream: where, Headers: legs[name].Header}
+		words = append(words, name+": "+where)
+	}
+	return q.pass("upstream", "composed of %s", strings.Join(words, ", "))
+}
+
+// unforwarded is the end for a request that Forward would refuse.
+func (q *question) unforwarded(err error) bool {
+	p, _ := upstreamProblem(err).(*edge.Problem)
+	if p == nil {
+		p = &edge.Problem{Code: "internal"}
+	}
+	return q.refuse("upstream", p, "%v", err)
 }

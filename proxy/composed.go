@@ -26,9 +26,7 @@ func (x *exchange) compose() {
 	x.bound(math.MaxInt32 * time.Second) // each leg has its own
 	c, rt := x.route.composed, x.route
 	var longest time.Duration
-	answer, err := c.plan.Run(x, compose.Request{
-		Path: c.valuesOf(x.in.URL.Path), RawQuery: x.in.URL.RawQuery, Header: x.in.Header, User: x.caller.Shown,
-	}, x.fetch, func(leg string, o compose.Outcome, took time.Duration) {
+	answer, err := c.plan.Run(x, x.composeRequest(), x.fetch, func(leg string, o compose.Outcome, took time.Duration) {
 		longest = max(longest, took)
 		if observe := rt.deps.ObserveLeg; observe != nil {
 			observe(rt, leg, string(o))
@@ -44,6 +42,11 @@ func (x *exchange) compose() {
 	}
 	x.answered.Store(true)
 	x.send(answer)
+}
+
+// composeRequest is the client's request as package compose wants it.
+func (x *exchange) composeRequest() compose.Request {
+	return compose.Request{Path: x.route.composed.valuesOf(x.in.URL.Path), RawQuery: x.in.URL.RawQuery, Header: x.in.Header, User: x.caller.Shown}
 }
 
 // composeFault is what a composed answer's failure comes down to.

@@ -121,10 +121,7 @@ func (x *exchange) fetch(ctx context.Context, name string, t compose.Target) (*h
 	if problem := pathProblem(path); problem != "" || hidesSeparator(t.RawPath) {
 		return nil, fmt.Errorf("%w: %s", compose.ErrRequest, problem) // a second lock: compose lets none through
 	}
-	bearer := x.caller.Bearer
-	if l.Token == "none" {
-		bearer = ""
-	}
+	bearer := l.bearer(x.caller)
 	res, err := l.ask(x, ctx, path, t, bearer)
 	if err == nil && res.StatusCode == http.StatusUnauthorized && bearer != "" && x.caller.Renew != nil {
 		// Several legs may do this at the same time: the session gets one newer token, and each of them that.
@@ -140,8 +137,21 @@ func (x *exchange) fetch(ctx context.Context, name string, t compose.Target) (*h
 	return res, nil
 }
 
+// bearer is the token that the leg's upstream gets.
+func (l *leg) bearer(c Caller) string {
+	if l.Token == "none" {
+		return ""
+	}
+	return c.Bearer
+}
+
 // ask sends one request of a leg.
 func (l *leg) ask(x *exchange, ctx context.Context, path string, t compose.Target, bearer string) (*http.Response, error) {
+	return l.up.send(l.request(x, ctx, path, t, bearer), false)
+}
+
+// request makes one request of a leg.
+func (l *leg) request(x *exchange, ctx context.Context, path string, t compose.Target, bearer string) *http.Request {
 	own := &exchange{Context: ctx, route: x.route, caller: x.caller, in: x.in}
 	own.caller.Bearer = bearer
 	h := own.outgoing()
@@ -158,5 +168,5 @@ func (l *leg) ask(x *exchange, ctx context.Context, path string, t compose.Targe
 	}
 	out := &http.Request{Method: http.MethodGet, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		URL: &url.URL{Path: path, RawPath: l.rawBase + t.RawPath, RawQuery: t.Query}}
-	return l.up.send(out.WithContext(ctx), false)
+	return out.WithContext(ctx)
 }

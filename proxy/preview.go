@@ -7,7 +7,7 @@ import (
 )
 
 // Preview is the request that Forward would send for r, without sending it, or the error with which Forward would refuse it. Of an upstream with
-// several servers it names the first. The body is not looked at.
+// several servers it names the first. The body is not looked at. A composed route has PreviewLegs instead.
 func (rt *Route) Preview(r *http.Request, c Caller) (*http.Request, error) {
 	x := &exchange{Context: r.Context(), route: rt, caller: c, in: r}
 	if err := x.admit(); err != nil {
@@ -17,6 +17,25 @@ func (rt *Route) Preview(r *http.Request, c Caller) (*http.Request, error) {
 	rt.target.aim(out, x.path, x.rawPath, r.URL.RawQuery)
 	rt.up.servers[0].aim(out)
 	out.Header = x.outgoing()
+	return out, nil
+}
+
+// PreviewLegs is Preview for a composed route: the request of each leg.
+func (rt *Route) PreviewLegs(r *http.Request, c Caller) (map[string]*http.Request, error) {
+	x := &exchange{Context: r.Context(), route: rt, caller: c, in: r}
+	if err := x.admit(); err != nil {
+		return nil, err
+	}
+	targets, err := rt.composed.plan.Targets(x.composeRequest())
+	if err != nil {
+		return nil, x.composeFault(err)
+	}
+	out := make(map[string]*http.Request, len(targets))
+	for name, t := range targets {
+		l := rt.composed.legs[name]
+		out[name] = l.request(x, r.Context(), l.base+t.Path, t, l.bearer(c))
+		l.up.servers[0].aim(out[name])
+	}
 	return out, nil
 }
 

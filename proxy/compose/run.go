@@ -101,15 +101,9 @@ func (p *Plan) Run(ctx context.Context, r Request, fetch Fetch, observe func(leg
 	if err != nil {
 		return nil, err
 	}
-	query, err := pick(r.RawQuery, p.declared)
+	targets, query, err := p.targets(r) // of all, before any is asked
 	if err != nil {
 		return nil, err
-	}
-	targets := make([]Target, len(p.legs))
-	for i := range p.legs { // before any is asked
-		if targets[i], err = p.legs[i].address.fill(r.Path, query); err != nil {
-			return nil, err
-		}
 	}
 	parts, failed := p.askAll(ctx, targets, fetch, shape != nil)
 	for i := range parts {
@@ -127,6 +121,37 @@ func (p *Plan) Run(ctx context.Context, r Request, fetch Fetch, observe func(leg
 		return nil, failed
 	}
 	return p.answer(ctx, r, shape, query, parts)
+}
+
+// targets are what a request makes the legs ask for, in their order, and the declared parameters.
+func (p *Plan) targets(r Request) ([]Target, map[string]string, error) {
+	query, err := pick(r.RawQuery, p.declared)
+	if err != nil {
+		return nil, nil, err
+	}
+	targets := make([]Target, len(p.legs))
+	for i := range p.legs {
+		if targets[i], err = p.legs[i].address.fill(r.Path, query); err != nil {
+			return nil, nil, err
+		}
+	}
+	return targets, query, nil
+}
+
+// Targets are what Run would ask for, by leg. Its errors are Run's.
+func (p *Plan) Targets(r Request) (map[string]Target, error) {
+	if _, err := p.choose(r); err != nil {
+		return nil, err
+	}
+	targets, _, err := p.targets(r)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]Target, len(targets))
+	for i, t := range targets {
+		out[p.legs[i].name] = t
+	}
+	return out, nil
 }
 
 func outcome(f *Failure) Outcome {

@@ -23,6 +23,7 @@ type shape struct {
 	code *gojq.Code
 	user bool // it needs $user
 	copy int  // how much one run may copy, in bytes
+	time time.Duration
 }
 
 // newShape compiles text. The second result says what is wrong with it, and where.
@@ -43,7 +44,7 @@ func newShape(text string) (*shape, string) {
 	if err != nil { // its text is of names in the shape
 		return nil, fmt.Sprintf("is no shape: %v; it knows the variables $path, $query and $user", err)
 	}
-	return &shape{code: code, user: in.used["$user"], copy: maxCopied}, ""
+	return &shape{code: code, user: in.used["$user"], copy: maxCopied, time: maxShaping}, ""
 }
 
 // syntax says where jq stumbled.
@@ -63,7 +64,7 @@ func syntax(text string, err error) string {
 
 // run makes the client's answer of input. Values are jq's: what decode makes.
 func (s *shape) run(ctx context.Context, input any, path, query map[string]string, user any, limit int) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, maxShaping)
+	ctx, cancel := context.WithTimeout(ctx, s.time)
 	defer cancel()
 	it := s.code.RunWithContext(ctx, input, texts(path), texts(query), user, &budget{left: s.copy})
 	v, ok := it.Next()
