@@ -33,6 +33,11 @@ func (d *decoder) value(v reflect.Value, n ast.Node, key string, f field) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
+		if _, _, one := scalarText(n); one && f.short != "" && !isNull(n) {
+			v, f, _ = find(v, f.short)
+			d.value(v, n, key, f)
+			return
+		}
 		d.mapping(v, n, key)
 	case reflect.Map:
 		d.entries(v, n, key, f)
