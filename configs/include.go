@@ -40,6 +40,7 @@ func (l *loader) inclusions(patterns []string) (found []inclusion, folders []str
 			n := inclusion{path: path, name: l.nameOf(path), key: key}
 			if problem := l.unusable(&n, found); problem != "" {
 				l.main.mistake(key, l.main.nearestPlace(key), problem)
+				l.main.used = append(l.main.used, path) // where the mistake may be mended
 				continue
 			}
 			found = append(found, n)
@@ -63,6 +64,7 @@ func (l *loader) matches(pattern string) (paths []string, folder, problem string
 		return []string{pattern}, "", ""
 	}
 	if info, err := l.stat(folder); err != nil || !info.IsDir() {
+		l.main.used = append(l.main.used, folder)
 		return nil, "", fmt.Sprintf("the folder %s is not there; the path starts at the folder of this file", l.nameOf(folder))
 	}
 	paths, err := filepath.Glob(pattern) // sorted

@@ -116,11 +116,14 @@ func TestHealthcheckAsksTheAdminListenerOfThisMachine(t *testing.T) {
 	}
 }
 
+// idle is nothing to do beside the server.
+func idle(ctx context.Context) { <-ctx.Done() }
+
 func TestTheFirstSignalStopsAndTheSecondEndsAtOnce(t *testing.T) {
 	t.Run("a drain that finishes is a clean end", func(t *testing.T) {
 		signals := make(chan os.Signal, 1)
 		signals <- syscall.SIGTERM
-		err := untilStopped(func(_ context.Context, stop <-chan struct{}) error { <-stop; return nil }, signals)
+		err := untilStopped(func(_ context.Context, stop <-chan struct{}) error { <-stop; return nil }, signals, idle)
 		if err != nil {
 			t.Error(err)
 		}
@@ -130,13 +133,13 @@ func TestTheFirstSignalStopsAndTheSecondEndsAtOnce(t *testing.T) {
 		signals <- syscall.SIGTERM
 		signals <- syscall.SIGTERM
 		hang := func(ctx context.Context, stop <-chan struct{}) error { <-stop; <-ctx.Done(); return ctx.Err() }
-		if err := untilStopped(hang, signals); !errors.Is(err, errSecondSignal) {
+		if err := untilStopped(hang, signals, idle); !errors.Is(err, errSecondSignal) {
 			t.Error(err)
 		}
 	})
 	t.Run("a server that fails ends by itself", func(t *testing.T) {
 		broken := errors.New("broken")
-		err := untilStopped(func(context.Context, <-chan struct{}) error { return broken }, make(chan os.Signal))
+		err := untilStopped(func(context.Context, <-chan struct{}) error { return broken }, make(chan os.Signal), idle)
 		if !errors.Is(err, broken) {
 			t.Error(err)
 		}
@@ -145,16 +148,19 @@ func TestTheFirstSignalStopsAndTheSecondEndsAtOnce(t *testing.T) {
 
 func TestTheLogFollowsTheConfiguration(t *testing.T) {
 	var out bytes.Buffer
-	newLog(configs.Log{Level: "warn", Format: "auto"}, &out).Info("quiet")
+	log, level := newLog(configs.Log{Level: "warn", Format: "auto"}, &out)
+	log.Info("quiet")
 	if out.Len() > 0 {
 		t.Errorf("info was written at level warn: %s", &out)
 	}
-	newLog(configs.Log{Level: "debug", Format: "auto"}, &out).Log(t.Context(), slog.LevelDebug, "seen")
+	setLevel(level, configs.Log{Level: "debug"})
+	log.Log(t.Context(), slog.LevelDebug, "seen")
 	if !json.Valid(out.Bytes()) || !strings.Contains(out.String(), "seen") {
 		t.Errorf("not JSON where there is no terminal: %s", &out)
 	}
 	out.Reset()
-	newLog(configs.Log{Level: "info", Format: "text"}, &out).Info("seen")
+	log, _ = newLog(configs.Log{Level: "info", Format: "text"}, &out)
+	log.Info("seen")
 	if !strings.Contains(out.String(), "msg=seen") {
 		t.Errorf("not text: %s", &out)
 	}

@@ -8,9 +8,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // asProgram makes the test binary the program itself, so that signals and exit codes are a process' own.
@@ -39,6 +41,12 @@ providers: {main: {issuer: "http://127.0.0.1:1", client_id: spa, client_secret: 
 session: {store: memory, secrets: [Vt4mQz8LwXn2Rk7Yc5Hs9Jd3Gb6Pf1Ta]}
 routes: [{path: /, upstream: %q, auth: none}]
 `, upstream))
+	return startFile(t, path)
+}
+
+// startFile runs `cloakroom serve` with a configuration, and waits until its public listener listens.
+func startFile(t *testing.T, path string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(os.Args[0], "serve", "--config", path)}
 	p.cmd.Env = append(os.Environ(), asProgram+"=1")
 	stderr, err := p.cmd.StderrPipe()
@@ -49,9 +57,21 @@ routes: [{path: /, upstream: %q, auth: none}]
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.cmd.Process.Kill(); p.cmd.Wait() })
+	late := time.AfterFunc(time.Minute, func() { p.cmd.Process.Kill() }) // or a record that never comes would be waited for
+	t.Cleanup(func() { late.Stop(); p.cmd.Process.Kill(); p.cmd.Wait() })
 	p.url = "http://" + p.until("listening")["address"].(string)
 	return p
+}
+
+// event reads the log up to the next security event of one of these names.
+func (p *process) event(names ...string) map[string]any {
+	p.t.Helper()
+	for {
+		record := p.until("security event")
+		if name, _ := record["event"].(string); slices.Contains(names, name) {
+			return record
+		}
+	}
 }
 
 // until reads the log up to the record with this message.

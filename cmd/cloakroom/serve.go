@@ -7,6 +7,7 @@ import (
 	stdlog "log"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -23,19 +24,25 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server",
 		Long: `Run the server until SIGTERM or SIGINT: it then says that it is not ready, lets requests in flight
-finish within server.shutdown_grace, and exits with 0. A second signal ends it at once, with 1.`,
+finish within server.shutdown_grace, and exits with 0. A second signal ends it at once, with 1.
+
+SIGHUP, or a change of a file that the configuration is made of, reloads it: all of it, or nothing if something is
+wrong with it, which the log then says.`,
 		Args: cobra.NoArgs,
 	}
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := configs.Load(*path)
-		if err != nil {
-			return err
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGHUP) // from the beginning: by itself it would end the process
+		defer signal.Stop(asked)
+		first := read(c.Context(), *path, configs.WatchedFile(*path))
+		if first.err != nil {
+			return first.err
 		}
-		log := newLog(cfg.Server.Log, c.ErrOrStderr())
+		log, level := newLog(first.cfg.Server.Log, c.ErrOrStderr())
 		// net/http reports what an upstream sent unasked to the standard logger, with the first bytes of it, which may be anything.
 		stdlog.SetOutput(io.Discard)
-		server, err := bff.New(cfg, bff.Options{Log: log, Version: version()})
+		server, err := bff.New(first.cfg, bff.Options{Log: log, Version: version()})
 		if err != nil {
 			return err
 		}
@@ -43,7 +50,8 @@ finish within server.shutdown_grace, and exits with 0. A second signal ends it a
 		signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 		defer signal.Stop(signals)
 		log.Info("starting", "version", version(), "config", *path)
-		if err := untilStopped(server.Run, signals); err != nil {
+		r := &reloader{path: *path, server: server, level: level, last: first}
+		if err := untilStopped(server.Run, signals, func(ctx context.Context) { r.run(ctx, asked) }); err != nil {
 			return failure{err}
 		}
 		return nil
@@ -51,21 +59,28 @@ finish within server.shutdown_grace, and exits with 0. A second signal ends it a
 	return c
 }
 
-// untilStopped runs serve until it ends, or a second signal comes. The first one asks it to stop.
-func untilStopped(serve func(context.Context, <-chan struct{}) error, signals <-chan os.Signal) error {
+// untilStopped runs serve until it ends, or a second signal comes. The first one asks it to stop. beside runs as long as nobody has.
+func untilStopped(serve func(context.Context, <-chan struct{}) error, signals <-chan os.Signal, beside func(context.Context)) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	besides, enough := context.WithCancel(ctx)
+	var ended sync.WaitGroup
+	ended.Go(func() { beside(besides) })
+	defer enough()
 	stop, done := make(chan struct{}), make(chan error, 1)
 	go func() { done <- serve(ctx, stop) }()
 	for asked := false; ; asked = true {
 		select {
 		case err := <-done:
+			enough()
+			ended.Wait()
 			return err
 		case <-signals:
 			if asked {
-				return errSecondSignal // the process ends now, so nobody waits for serve
+				return errSecondSignal // the process ends now, so nobody waits for the two
 			}
 			close(stop)
+			enough() // no reload during the drain
 		}
 	}
 }
