@@ -189,20 +189,27 @@ func TestBombsAreCheap(t *testing.T) {
 		{"more values than are looked at", `{"n":[` + strings.Repeat("1.001,", 150_000) + `1]}`, "too_many_values"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			best := time.Hour
-			for range 3 { // the machine may be busy with something else
-				start := time.Now()
-				r := judge(evil, asked{method: "POST", path: "/", body: c.body})
-				best = min(best, time.Since(start))
-				if r == nil || r.Reason != c.want {
+			cheap(t, func() {
+				if r := judge(evil, asked{method: "POST", path: "/", body: c.body}); r == nil || r.Reason != c.want {
 					t.Fatalf("got %s, want %s", cut(shown(r), 200), c.want)
 				}
-			}
-			if best > limitUnderRace*50*time.Millisecond {
-				t.Errorf("took %v", best)
-			}
+			})
 		})
 	}
+}
+
+// cheap demands that something takes less than 50 ms. The machine may be busy with something else, so it may try again.
+func cheap(t *testing.T, do func()) {
+	t.Helper()
+	var took []time.Duration
+	for range 5 {
+		start := time.Now()
+		do()
+		if took = append(took, time.Since(start)); took[len(took)-1] < limitUnderRace*50*time.Millisecond {
+			return
+		}
+	}
+	t.Errorf("took %v", took)
 }
 
 func BenchmarkSmallBody(b *testing.B) {
