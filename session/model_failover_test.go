@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,6 +84,11 @@ func (f *fickle) failOver(cut int) (undone []write) {
 
 // has tells whether a write was made and not undone.
 func (f *fickle) has(name string) bool { return f.last(name) >= 0 }
+
+// hasAll tells whether all of them were made and none undone.
+func (f *fickle) hasAll(names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return !f.has(name) })
+}
 
 // last is the number of the last such write, or -1.
 func (f *fickle) last(name string) int {
@@ -242,7 +248,7 @@ func (w *world) lasting() {
 	kept := w.ends[:0:0]
 	for _, e := range w.ends {
 		switch {
-		case f.has(e.mark):
+		case f.hasAll(e.marks):
 			kept = append(kept, e)
 		case f.waits:
 			w.broken("law 2: an acknowledged logout of %s %s is undone by a failover", e.user, e.sid)

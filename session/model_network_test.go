@@ -258,7 +258,7 @@ func (l link) MarkIndex(ctx context.Context, key session.IndexKey, issued time.T
 	err = l.p.send(ctx, "markindex "+string(key[:4]), "", func() (string, error) {
 		l.p.w.kept("markindex", keep, 10*time.Minute)
 		if o, ok := ctx.Value(opKey{}).(*op); ok && o.end != nil {
-			o.end.mark = markName(key, issued)
+			o.end.marks = append(o.end.marks, markName(key, issued))
 		}
 		var err error
 		all, err = l.p.w.store.MarkIndex(context.Background(), key, issued, keep)

@@ -109,7 +109,7 @@ type ending struct {
 	user, sid string
 	issued    time.Time
 	at        time.Time
-	mark      string // the name of its write
+	marks     []string // the names of its writes
 }
 
 func (e *ending) about(v *visitor) bool {
