@@ -66,8 +66,9 @@ var may = map[string][]string{
 	".":                 {},
 	"cmd/cloakroom":     {"bff", "configs"},
 	"cmd/demo":          {"bff", "configs", "bff/idp", "web"},
-	"bff":               {"bff/edge", "bff/provider", "bff/static", "session", "session/redis", "session/memory", "proxy", "proxy/tokens", "web", "configs", "configs/secret"},
+	"bff":               {"bff/edge", "bff/certs", "bff/provider", "bff/static", "session", "session/redis", "session/memory", "proxy", "proxy/tokens", "web", "configs", "configs/secret"},
 	"bff/edge":          {"configs/secret"},
+	"bff/certs":         {"configs/secret"},
 	"bff/provider":      {"configs/secret"},
 	"bff/static":        {"configs/secret"},
 	"bff/idp":           {"configs/secret"},
@@ -79,15 +80,16 @@ var may = map[string][]string{
 	"proxy/tokens":      {},
 	"proxy/schema":      {},
 	"proxy/compose":     {"configs/secret"},
-	"configs":           {"bff/provider", "bff/static", "session", "session/redis", "session/memory", "proxy", "proxy/schema", "proxy/tokens", "configs/secret"},
+	"configs":           {"bff/certs", "bff/provider", "bff/static", "session", "session/redis", "session/memory", "proxy", "proxy/schema", "proxy/tokens", "configs/secret"},
 	"configs/secret":    {},
 	"web":               {},
 }
 
 // mayInTests says what a package's tests may import besides.
 var mayInTests = map[string][]string{
-	".":              {"bff/edge", "configs"},
-	"bff":            {"bff/idp", "proxy/compose", "session/storetest"},
+	".":              {"e2e/ca", "bff/edge", "configs"},
+	"bff":            {"bff/idp", "proxy/compose", "session/storetest", "e2e/ca"},
+	"bff/certs":      {"e2e/ca"},
 	"session":        {"session/redis", "session/memory", "session/storetest"},
 	"session/redis":  {"session/storetest"},
 	"session/memory": {"session/storetest"},

@@ -24,8 +24,9 @@ import (
 type house struct {
 	t        testing.TB
 	server   *Server
-	origin   string // http://localhost:port
-	admin    string // http://127.0.0.1:port
+	origin   string       // http://localhost:port, or https
+	plain    net.Listener // beside TLS; else nil
+	admin    string       // http://127.0.0.1:port
 	idp      *idp.Server
 	upstream *echo
 	log      *syncBuffer
@@ -43,9 +44,18 @@ func newHouse(t testing.TB, change func(*configs.Config)) *house {
 // newHouseUnready waits for the provider only. Its store goes through wrap.
 func newHouseUnready(t testing.TB, change func(*configs.Config), wrap ...func(session.Store) session.Store) *house {
 	t.Helper()
+	return newHouseOver(t, "http", change, wrap...)
+}
+
+// newHouseOver is newHouseUnready with a scheme. With https, change says where the certificate comes from.
+func newHouseOver(t testing.TB, scheme string, change func(*configs.Config), wrap ...func(session.Store) session.Store) *house {
+	t.Helper()
 	public, admin := listen(t), listen(t)
 	h := &house{t: t, log: new(syncBuffer), upstream: newEcho(t)}
-	h.origin = "http://localhost:" + port(public)
+	h.origin = scheme + "://localhost:" + port(public)
+	if scheme == "https" {
+		h.plain = listen(t)
+	}
 	h.admin = "http://127.0.0.1:" + port(admin)
 	var err error
 	h.idp, err = idp.Start("127.0.0.1:0", idp.Options{Clients: []idp.Client{{
@@ -106,7 +116,7 @@ func (h *house) run(public, admin net.Listener) {
 	stop, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer h.server.close()
-		done <- h.server.serve(context.Background(), stop, public, admin)
+		done <- h.server.serve(context.Background(), stop, listeners{public: public, plain: h.plain, admin: admin})
 	}()
 	h.stop = sync.OnceValue(func() error { close(stop); return <-done })
 	h.t.Cleanup(func() { h.stop() })

@@ -114,6 +114,17 @@ func (m *metrics) watchRedis(health func() redis.Health) {
 	)
 }
 
+// watchCertificate adds when the certificate ends that new handshakes get, and counts what happens to it.
+func (m *metrics) watchCertificate(expires func() time.Time) (count func(result string)) {
+	changes := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "cloakroom", Name: "certificates_total", Help: "New certificates for the public listener, by what became of them.",
+	}, []string{"result"})
+	m.registry.MustRegister(changes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "cloakroom", Name: "certificate_expiry_timestamp_seconds", Help: "When the certificate ends that new connections get, in Unix time; 0 while there is none.",
+	}, func() float64 { return max(0, float64(expires().Unix())) }))
+	return func(result string) { changes.WithLabelValues(result).Inc() }
+}
+
 // count is called once for every request, when it is answered.
 func (m *metrics) count(rec *edge.Record, _ *http.Request, res edge.Result) {
 	route := rec.Route

@@ -24,44 +24,53 @@ const closeGrace = 5 * time.Second
 func (s *Server) Run(ctx context.Context, stop <-chan struct{}) error {
 	defer s.close()
 	cfg := s.current.Load().cfg.Server
-	public, err := net.Listen("tcp", cfg.Listen)
+	l, err := openListeners(cfg)
 	if err != nil {
-		return fmt.Errorf("listen on server.listen: %w\n%s", err, addressHint)
+		return err
 	}
-	defer public.Close()
-	var admin net.Listener
-	if cfg.AdminListen != "off" {
-		if admin, err = net.Listen("tcp", cfg.AdminListen); err != nil {
-			return fmt.Errorf("listen on server.admin_listen: %w\n%s", err, addressHint)
-		}
-		defer admin.Close()
-	}
-	return s.serve(ctx, stop, public, admin)
+	defer l.close()
+	return s.serve(ctx, stop, l)
 }
 
-func (s *Server) serve(ctx context.Context, stop <-chan struct{}, public, admin net.Listener) error {
+func (s *Server) serve(ctx context.Context, stop <-chan struct{}, at listeners) error {
 	background, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	defer s.begin(background, &wg)()
 	wg.Go(func() { s.sessions.Watch(background) })
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	start := func(name string, srv *http.Server, l net.Listener) {
-		s.log.Info("listening", "listener", name, "address", l.Addr().String())
+		s.log.Info("listening", "listener", name, "address", l.Addr().String(), "tls", srv.TLSConfig != nil)
+		serve := srv.Serve
+		if srv.TLSConfig != nil {
+			serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+		}
 		wg.Go(func() {
-			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve %s: %w", name, err)
 			}
 		})
 	}
 	pub := s.httpServer(background, s.Handler())
-	start("public", pub, public)
+	if s.certs != nil {
+		pub.TLSConfig, pub.HTTP2 = s.certs.TLS(), http2Limits()
+	}
+	start("public", pub, at.public)
 	defer pub.Close()
-	if admin != nil {
+	if at.plain != nil {
+		plain := s.httpServer(background, s.PlainHandler())
+		plain.ReadTimeout, plain.WriteTimeout = 10*time.Second, 30*time.Second
+		start("http", plain, at.plain)
+		defer plain.Close()
+	}
+	if s.certs != nil { // an ACME server asks at the listeners
+		wg.Go(func() { s.certs.Run(background, at.forCerts()) })
+	}
+	if at.admin != nil {
 		adm := s.httpServer(background, s.AdminHandler())
 		adm.ReadTimeout, adm.WriteTimeout = 10*time.Second, 30*time.Second
-		start("admin", adm, admin)
+		start("admin", adm, at.admin)
 		defer adm.Close() // last, so that readiness can be read while the rest drains
 	}
 	select {

@@ -13,6 +13,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"cloakroom/bff/certs"
 	"cloakroom/bff/edge"
 	"cloakroom/configs"
 	"cloakroom/proxy"
@@ -43,6 +44,7 @@ type Server struct {
 	store     session.Store
 	sessions  *session.Manager
 	revoker   *revoker
+	certs     *certs.Keeper // nil without server.tls
 	streams   *streams
 	metrics   *metrics
 	ready     readiness
@@ -61,6 +63,9 @@ func New(cfg *configs.Config, o Options) (*Server, error) {
 	var err error
 	if s.origin, err = edge.ParseOrigin(cfg.Server.PublicURL); err != nil {
 		return nil, fmt.Errorf("server.public_url: %w", err)
+	}
+	if err = s.wireTLS(cfg.Server); err != nil {
+		return nil, err
 	}
 	first, err := s.newSite(cfg, nil)
 	if err != nil {

@@ -19,6 +19,7 @@ func broken() system {
 	files := map[string]string{
 		"secrets/oidc": "b7Kq2Zt9Xw4Lm6Rc\n", "secrets/session": "Vt4mQz8LwXn2Rk7Yc5Hs9Jd3Gb6Pf1Ta\n",
 		"secrets/short": "Vt4mQz8L\n", "secrets/two-lines": "Vt4mQz8LwXn2Rk7Yc5Hs9Jd3Gb6Pf1Ta\n\n",
+		"doc.go":        "package configs\n", // a file that is there, and no certificate
 		"secrets/utf16": "\xff\xfeb\x007\x00K\x00q\x002\x00Z\x00t\x009\x00X\x00w\x004\x00L\x00m\x006\x00R\x00c\x00",
 	}
 	return system{

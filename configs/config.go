@@ -5,6 +5,7 @@ import (
 
 	"github.com/alecthomas/units"
 
+	"cloakroom/bff/certs"
 	"cloakroom/bff/provider"
 	"cloakroom/bff/static"
 	"cloakroom/proxy"
@@ -70,6 +71,11 @@ type Server struct {
 	Listen string `yaml:"listen" default:":8080"`
 	// PublicURL is the origin that browsers see: scheme, host and port, no path. https, or http on localhost.
 	PublicURL string `yaml:"public_url" required:"true" example:"https://app.example.com"`
+	// TLS is where the certificate comes from, if the server itself speaks TLS: cert and key, or acme. Then public_url is https.
+	TLS certs.Config `yaml:"tls" filled:"true" example:"{cert: tls.crt, key: tls.key}"`
+	// HTTPListen is the address of a listener for plain HTTP beside tls, usually :80. It sends people who came there to public_url, and answers http-01 of acme; nothing
+	// else is answered there, so that a script with a wrong URL finds out. Empty: none.
+	HTTPListen string `yaml:"http_listen" default:"" example:":80"`
 	// TrustedProxies are the networks, such as 10.0.0.0/8, whose Forwarded and X-Forwarded-For are believed. Default: nobody.
 	TrustedProxies []string `yaml:"trusted_proxies" default:"[]"`
 	// AdminListen is the address of /livez, /readyz and /metrics. Never public: an address that other machines reach,

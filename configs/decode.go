@@ -38,7 +38,7 @@ func (d *decoder) value(v reflect.Value, n ast.Node, key string, f field) {
 			d.value(v, n, key, f)
 			return
 		}
-		d.mapping(v, n, key)
+		d.mapping(v, n, key, f)
 	case reflect.Map:
 		d.entries(v, n, key, f)
 	case reflect.Slice:
@@ -59,10 +59,13 @@ func fromElsewhere(n ast.Node) bool {
 }
 
 // mapping reads keys and values into a struct.
-func (d *decoder) mapping(v reflect.Value, n ast.Node, key string) {
+func (d *decoder) mapping(v reflect.Value, n ast.Node, key string, f field) {
 	pairs, ok := d.pairs(n, key, "keys and values")
 	if !ok {
 		return
+	}
+	if f.filled && len(pairs) == 0 {
+		d.report(key, d.places[key], "is empty"+f.suchAs())
 	}
 	if key == "" {
 		defaultsFirst(pairs)
@@ -212,7 +215,7 @@ func (d *decoder) constraints(v reflect.Value, key string, f field) {
 
 // exists checks that a named file or folder is there, so that `check` finds it and not the first user.
 func (d *decoder) exists(key, path, kind string) {
-	if kind != "dir" {
+	if kind == "true" {
 		d.used = append(d.used, path)
 	}
 	info, err := d.stat(path)

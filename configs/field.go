@@ -19,6 +19,7 @@ type field struct {
 	enum     []string
 	file     string
 	short    string
+	filled   bool
 	secret   bool
 	inline   bool
 }
@@ -42,6 +43,7 @@ func fieldOf(i int, sf reflect.StructField) field {
 		example:  sf.Tag.Get("example"),
 		file:     sf.Tag.Get("file"),
 		short:    sf.Tag.Get("short"),
+		filled:   sf.Tag.Get("filled") == "true",
 		secret:   sf.Tag.Get("secret") == "true" || isSecret(sf.Type),
 	}
 	f.def, f.hasDef = sf.Tag.Lookup("default")

@@ -91,6 +91,7 @@ func (l *loader) share(t *team) {
 // judgeAll asks every part whether it likes what it got, and the whole whether its parts go together.
 func (l *loader) judgeAll() {
 	l.cfg.Validate(l.judge)
+	l.certificate()
 	main := l.cfg
 	main.Routing = l.own // by its own numbers
 	l.main.below(reflect.ValueOf(main), "")

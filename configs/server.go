@@ -24,6 +24,7 @@ func (s Server) Validate(report func(key, problem string)) {
 		report("public_url", problem)
 	}
 	s.validateAdmin(report)
+	s.validateTLS(report)
 	for i, network := range s.TrustedProxies {
 		if problem := badNetwork(network); problem != "" {
 			report(fmt.Sprintf("trusted_proxies[%d]", i), problem)

@@ -36,6 +36,7 @@ redis-server redis-server
 redis-sentinel redis-sentinel
 redis-cli redis-tools
 chromium chromium
+sslscan sslscan
 PAIRS
 # A browser without a font shows pages without text.
 if [[ ! -d /usr/share/fonts ]] || [[ -z "$(find /usr/share/fonts -name '*.[ot]t[fc]' -print -quit)" ]]; then
@@ -62,6 +63,9 @@ if ((${#missing[@]})); then
 		quietly apt-get install -y --no-install-recommends "${missing[@]}"
 	fi
 fi
+
+# The ACME server of the tests, built where Go keeps what it builds.
+quietly go tool -modfile=tools/go.mod -n pebble
 
 # npm packages, exactly those of the lock file; the stamp says for which lock they were installed.
 stamp=e2e/node_modules/.installed-for

@@ -1,6 +1,9 @@
 package edge
 
-import "net/http"
+import (
+	"cmp"
+	"net/http"
+)
 
 // Host answers under o's name only; anything else gets 421 (Misdirected Request). So no Host header can
 // lead to a link, a redirect or an upstream's header with a foreign name in it.
@@ -19,6 +22,7 @@ func Host(o Origin) Middleware {
 				toOriginForm(r)
 			}
 			r.Host = o.Host
+			delete(r.Header, "Host")
 			next.ServeHTTP(w, r)
 		})
 	}
@@ -35,6 +39,8 @@ func misdirected(o Origin, r *http.Request) string {
 		return "foreign_target"
 	case !o.serves(r.Host):
 		return "foreign_host"
+	case !o.serves(cmp.Or(r.Header.Get("Host"), o.Host)) || len(r.Header["Host"]) > 1:
+		return "foreign_host" // of HTTP/2, beside :authority (RFC 9113, section 8.3.1)
 	}
 	return ""
 }

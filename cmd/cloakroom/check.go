@@ -51,7 +51,7 @@ each upstream is called, with its health check where it has one. The exit code i
 // summarize says in a few lines what the configuration does. It names no URL that may hold a password.
 func summarize(w io.Writer, cfg *configs.Config) {
 	s := cfg.Server
-	fmt.Fprintf(w, "  %s on %s, admin on %s\n", s.PublicURL, s.Listen, s.AdminListen)
+	fmt.Fprintf(w, "  %s on %s%s, admin on %s\n", s.PublicURL, s.Listen, tlsOf(s), s.AdminListen)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
 		fmt.Fprintf(w, "  provider %s: %s\n", name, cfg.Providers[name].Issuer)
 	}
@@ -85,6 +85,21 @@ func reach(ctx context.Context, w io.Writer, cfg *configs.Config) error {
 		return failure{fmt.Errorf("%d of %d could not be reached", failed, len(all))}
 	}
 	return nil
+}
+
+// tlsOf says who speaks TLS, and by which certificate.
+func tlsOf(s configs.Server) string {
+	text := ""
+	switch {
+	case s.TLS.ByACME():
+		text = " with TLS by ACME"
+	case s.TLS.Enabled():
+		text = " with TLS by " + filepath.Base(s.TLS.Cert)
+	}
+	if s.HTTPListen != "" {
+		text += ", http on " + s.HTTPListen
+	}
+	return text
 }
 
 func count(n int, what string) string {
