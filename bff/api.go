@@ -13,13 +13,14 @@ import (
 
 // app answers everything outside /bff: a route's upstream, or the app's own files.
 func (s *site) app(w http.ResponseWriter, r *http.Request) error {
+	if preflight(r) {
+		return s.preflight(w, r)
+	}
 	route, allow := s.table.Match(r)
 	switch {
 	case route != nil:
 		edge.From(r.Context()).Route = route.Config.Path
 		return s.proxied(w, r, route)
-	case preflight(r):
-		return answerPreflight(w)
 	case allow != nil:
 		return methodNotAllowed(allow)
 	case s.files == nil:
@@ -57,11 +58,12 @@ var errAnswered = errors.New("answered")
 // admit decides on whose behalf a request goes to its route's upstream, or why it does not.
 func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route) (proxy.Caller, error) {
 	crossing := edge.CrossingOf(r)
+	shared := route.Share(w.Header(), r) // also for an answer of ours: a script that may read its API's answers may read why there is none
 	cfg := &route.Config
 	if cfg.Auth != "none" || crossing.Upgrade {
 		w.Header().Add("Vary", edge.VaryCrossing)
 	}
-	switch standing, reason := stand(cfg, crossing, s.origin, s.laxCookie); standing {
+	switch standing, reason := stand(cfg, crossing, s.origin, s.laxCookie, shared); standing {
 	case anonymous:
 		return s.nobody(r.Context(), route)
 	case foreign:
@@ -81,7 +83,10 @@ func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route)
 	}
 	switch {
 	case err == nil:
-		c := proxy.Caller{Bearer: b.token, Renew: b.renew, Track: s.streams.tracker(sess, r)}
+		c := proxy.Caller{Bearer: b.token, Renew: b.renew, Track: s.streams.tracker(sess, r), User: userOf(sess)}
+		if c.Assertion, err = s.assert(sess, cfg); err != nil {
+			return proxy.Caller{}, err
+		}
 		if cfg.On() {
 			c.Shown = func() any { return shapeUser(sess) }
 		}
@@ -157,19 +162,6 @@ func (s *site) own(next func(http.ResponseWriter, *http.Request) error) http.Han
 		}
 		return next(w, r)
 	})
-}
-
-// preflight reports whether r is a browser asking for another origin's sake (Fetch, "CORS-preflight request").
-func preflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
-}
-
-// answerPreflight allows nothing: no session, no upstream, no Access-Control header.
-func answerPreflight(w http.ResponseWriter) error {
-	noStore(w)
-	w.Header().Set("Vary", "Origin")
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 func methodNotAllowed(allow []string) error {

@@ -44,15 +44,19 @@ func (s *site) routes() http.Handler {
 	m.Handle("POST /bff/backchannel", named("backchannel", edge.Handler(s.backchannel)))
 	m.Handle("GET /bff/frontchannel", named("frontchannel", edge.Handler(s.frontchannel)))
 	m.Handle("GET /bff/problems/{code}", named("problems", edge.Explain()))
+	if s.assertions != nil {
+		m.Handle("GET /.well-known/jwks.json", named("jwks", edge.Handler(s.keySet)))
+	}
 	none := named("none", edge.Handler(func(w http.ResponseWriter, r *http.Request) error { return noEndpoint(m, w, r) }))
 	m.Handle("HEAD /bff/callback", none) // GET would take it along, and it would spend the code
 	m.Handle("HEAD /bff/events", none)   // or hold a stream open that nobody reads
 	m.Handle("HEAD /bff/frontchannel", none)
+	m.Handle(keySetPath, none)
 	m.Handle("/bff/", none)
 	m.Handle("/bff", none) // or ServeMux would answer with a redirect of its own, which caches keep
 	app := edge.Handler(s.app)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !reserved(r.URL.Path) {
+		if !reserved(r.URL.Path) && (s.assertions == nil || r.URL.Path != keySetPath) {
 			app.ServeHTTP(w, r)
 			return
 		}

@@ -117,6 +117,7 @@ func upstreamProblem(err error) error {
 	}{
 		{proxy.ErrClientGone, "client_gone"},
 		{proxy.ErrShape, "shape_failed"},
+		{proxy.ErrIncomplete, "user_incomplete"},
 		{proxy.ErrUndescribed, "undescribed_answer"},
 		{proxy.ErrBodyTooLarge, "body_too_large"},
 		{proxy.ErrBodyTimeout, "request_timeout"},

@@ -77,7 +77,7 @@ func (q *question) explained(rt *proxy.Route, why string) ExplainedRoute {
 // crossSite decides by where the request comes from, as site.admit does.
 func (q *question) crossSite() bool {
 	cfg := &q.route.Config
-	standing, reason := stand(cfg, edge.CrossingOf(q.r), q.origin, q.cfg.Session.Cookie.SameSite == "lax")
+	standing, reason := stand(cfg, edge.CrossingOf(q.r), q.origin, q.cfg.Session.Cookie.SameSite == "lax", q.route.Share(http.Header{}, q.r))
 	switch standing {
 	case anonymous:
 		q.anonymous = true
@@ -155,6 +155,11 @@ func (q *question) signedIn() bool {
 		return q.refuse("session", &edge.Problem{Code: "sign_in_refused"}, "no session would be made for these claims: %s", words(reason))
 	}
 	q.caller.Bearer = accessToken
+	subject, _ := shown["sub"].(string)
+	q.caller.User = proxy.User{Issuer: q.cfg.Providers[name].Issuer, Subject: subject, Roles: roles, Claims: shown}
+	if a := q.route.Config.Headers.Assertion; a.Audience != "" {
+		q.caller.Assertion = "(signed, for " + a.Audience + ")"
+	}
 	with := ""
 	if len(roles) > 0 {
 		with = ", with the roles " + strings.Join(roles, ", ")

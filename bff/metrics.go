@@ -37,6 +37,7 @@ type metrics struct {
 	configNo    prometheus.Gauge
 	configSince prometheus.Gauge
 	checks      *prometheus.CounterVec
+	headers     *prometheus.CounterVec
 }
 
 // newMetrics makes a registry of its own, so that nothing else shows up in it.
@@ -67,6 +68,7 @@ func newMetrics(version string) *metrics {
 		reloadOK:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_last_reload_successful", Help: "1 while the server runs what its files say, as far as it has read them."}),
 		configNo:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_generation", Help: "How many configurations have held since the start."}),
 		configSince: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_timestamp_seconds", Help: "Since when the present configuration holds, in Unix time."}),
+		headers:     counter("headers_left_out_total", "Headers of a route's own that were not sent, by reason.", "route", "reason"),
 		grants:      counter("grants_total", "Tokens of routes' own that a provider was asked for, by method and result.", "method", "result"),
 		revocations: counter("revocations_total", "Revocations of ended sessions' tokens at the provider, by result.", "result"),
 	}
@@ -74,7 +76,7 @@ func newMetrics(version string) *metrics {
 	m.reloadOK.Set(1)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.own, m.upstream, m.legs, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.grants, m.checks, info,
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.legs, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.grants, m.checks, m.headers, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -170,6 +172,11 @@ func (m *metrics) reloaded(result string) {
 func (m *metrics) generation(n int, since time.Time) {
 	m.configNo.Set(float64(n))
 	m.configSince.Set(float64(since.Unix()))
+}
+
+// headerLeftOut counts a header that a route would have set.
+func (m *metrics) headerLeftOut(rt *proxy.Route, reason string) {
+	m.headers.WithLabelValues(rt.Config.Path, reason).Inc()
 }
 
 func (m *metrics) granted(method, result string) { m.grants.WithLabelValues(method, result).Inc() }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"cloakroom/bff/assertion"
 	"cloakroom/bff/static"
 	"cloakroom/configs"
 	"cloakroom/proxy"
@@ -25,6 +26,7 @@ type site struct {
 	defaultProvider string
 	logins          *loginCookies
 	logoutStates    logoutStates
+	assertions      *assertion.Signer // nil without keys
 	table           *proxy.Table
 	resources       []string     // that users are asked for at sign-in, sorted
 	files           http.Handler // nil without an app
@@ -39,7 +41,7 @@ func (s *Server) newSite(cfg *configs.Config, before *site) (*site, error) {
 	if before != nil {
 		n.generation = before.generation + 1
 	}
-	for _, wire := range []func() error{n.wireTrust, n.wireProviders, n.wireCookies, n.wireRoutes, n.wireFiles} {
+	for _, wire := range []func() error{n.wireTrust, n.wireProviders, n.wireCookies, n.wireAssertions, n.wireRoutes, n.wireFiles} {
 		if err := wire(); err != nil {
 			if n.table != nil {
 				n.table.Close()
@@ -106,7 +108,7 @@ func (s *site) wireCookies() error {
 
 func (s *site) wireRoutes() (err error) {
 	s.table, err = proxy.Compile(s.cfg.Routes, s.cfg.Upstreams, proxy.Deps{
-		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveLeg: s.metrics.leg, ObserveCheck: s.metrics.checked,
+		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveLeg: s.metrics.leg, ObserveCheck: s.metrics.checked, ObserveHeader: s.metrics.headerLeftOut,
 	}, s.tableBefore())
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)

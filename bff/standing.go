@@ -19,14 +19,15 @@ const (
 	foreign
 )
 
-// stand decides on a request by where it comes from, and says which rule did.
-func stand(cfg *proxy.Config, c edge.Crossing, own edge.Origin, laxCookie bool) (standing, string) {
+// stand decides on a request by where it comes from, and says which rule did. shared is that the route lets the pages of that origin use the session ([proxy.Route.Share]).
+func stand(cfg *proxy.Config, c edge.Crossing, own edge.Origin, laxCookie, shared bool) (standing, string) {
 	if cfg.Auth == "none" && !c.Upgrade {
 		return anonymous, "auth_none" // the answer does not depend on the session
 	}
 	ok, reason := edge.SameOrigin(c, own, edge.CrossSiteRule{
 		WithoutMetadataSafe: cfg.WithoutFetchMetadata == "safe",
 		CrossSiteNavigation: cfg.CrossSiteNavigation && laxCookie,
+		Shared:              shared,
 	})
 	switch {
 	case ok && cfg.Auth == "none":

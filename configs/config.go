@@ -5,6 +5,7 @@ import (
 
 	"github.com/alecthomas/units"
 
+	"cloakroom/bff/assertion"
 	"cloakroom/bff/certs"
 	"cloakroom/bff/provider"
 	"cloakroom/bff/static"
@@ -24,6 +25,8 @@ type Config struct {
 	DefaultProvider string `yaml:"default_provider" default:""`
 	// Session is how sessions are kept.
 	Session Session `yaml:"session"`
+	// Assertions are what upstreams are told about users in a form that they can verify: routes.headers.assertion.
+	Assertions assertion.Config `yaml:"assertions"`
 	// SPA is the single-page app itself, served from the same origin.
 	SPA static.Config `yaml:"spa"`
 	// Include names further files with routes, so that each team can have its own: paths, or patterns such as routes/*.yaml, where * stands for a

@@ -114,7 +114,7 @@ func (d *decoder) entries(v reflect.Value, n ast.Node, key string, f field) {
 	for _, e := range pairs {
 		item := reflect.New(v.Type().Elem()).Elem()
 		setDefaults(item)
-		d.value(item, e.node, join(key, e.key), field{secret: f.secret})
+		d.value(item, e.node, join(key, e.key), field{secret: f.secret, template: f.template})
 		v.SetMapIndex(reflect.ValueOf(e.key), item)
 	}
 	if ok && f.required && v.Len() == 0 {
@@ -162,7 +162,7 @@ func (d *decoder) scalar(v reflect.Value, n ast.Node, key string, f field) {
 		d.report(key, d.places[key], problem)
 		return
 	}
-	text, done, err := d.expand(text)
+	text, done, err := d.expand(text, f.template)
 	if err == nil {
 		err = setScalar(v, text)
 	}

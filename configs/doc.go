@@ -22,6 +22,7 @@
 //	          changes concern its owner and not the configuration
 //	short     of a section: the one of its keys that may stand for the whole, without its name
 //	filled    a section that means something by being there, and so must have keys
+//	template  ${user.…} may stand in it, which is left to whoever reads the value
 //	secret    never shown, whatever is wrong with it; fields of type secret.String are secret by themselves
 //
 // Durations are Go's (30m), sizes are 10MiB. In any string, ${env:NAME} and ${file:PATH} are

@@ -17,8 +17,16 @@ var errExpansion = errors.New("has a ${ that is neither ${env:NAME} nor ${file:P
 // expansion is one ${…} and what it brought.
 type expansion struct{ written, brought string }
 
+// errTemplate is any other ${…} where ${user.…} may stand.
+var errTemplate = errors.New("has a ${ that is none of ${user.…}, ${env:NAME} and ${file:PATH}; a literal ${ is written $${")
+
+// errDangling is for a value that would make something of what stands behind it.
+var errDangling = errors.New("has a ${…} that brings a $ at its end, with more behind it; write the whole value there, or none of it")
+
 // expand replaces ${env:NAME} and ${file:PATH} in s. What they bring is taken as it is: a $ in it means nothing.
-func (d *decoder) expand(s string) (string, []expansion, error) {
+//
+// In a template ${user.…} stays for whoever reads that, and so does $${, which is what a ${ that was brought turns into.
+func (d *decoder) expand(s string, template bool) (string, []expansion, error) {
 	var out strings.Builder
 	var done []expansion
 	for {
@@ -28,7 +36,7 @@ func (d *decoder) expand(s string) (string, []expansion, error) {
 			return out.String(), done, nil
 		}
 		if literal, escaped := strings.CutSuffix(before, "$"); escaped {
-			out.WriteString(literal + "${")
+			out.WriteString(literalBrace(literal, template))
 			s = after
 			continue
 		}
@@ -36,14 +44,35 @@ func (d *decoder) expand(s string) (string, []expansion, error) {
 		if !closed {
 			return "", nil, errExpansion
 		}
-		value, err := d.fetch(inner)
-		if err != nil {
-			return "", nil, err
+		if template && strings.HasPrefix(inner, "user.") {
+			out.WriteString(before + "${" + inner + "}")
+			s = rest
+			continue
 		}
-		out.WriteString(before + value)
+		value, err := d.fetch(inner)
+		switch {
+		case template && errors.Is(err, errExpansion):
+			return "", nil, errTemplate
+		case err != nil:
+			return "", nil, err
+		case template && strings.HasSuffix(value, "$") && rest != "":
+			return "", nil, errDangling
+		case template:
+			out.WriteString(before + strings.ReplaceAll(value, "${", "$${"))
+		default:
+			out.WriteString(before + value)
+		}
 		done = append(done, expansion{written: "${" + inner + "}", brought: value})
 		s = rest
 	}
+}
+
+// literalBrace is a literal ${ behind the text before it.
+func literalBrace(before string, template bool) string {
+	if template {
+		return before + "$${"
+	}
+	return before + "${"
 }
 
 // fetch is what ${inner} stands for.

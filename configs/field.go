@@ -21,6 +21,7 @@ type field struct {
 	short    string
 	filled   bool
 	secret   bool
+	template bool
 	inline   bool
 }
 
@@ -46,6 +47,7 @@ func fieldOf(i int, sf reflect.StructField) field {
 		filled:   sf.Tag.Get("filled") == "true",
 		secret:   sf.Tag.Get("secret") == "true" || isSecret(sf.Type),
 	}
+	f.template = sf.Tag.Get("template") != ""
 	f.def, f.hasDef = sf.Tag.Lookup("default")
 	if enum := sf.Tag.Get("enum"); enum != "" {
 		f.enum = strings.Split(enum, ",")

@@ -343,7 +343,7 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 
 var schemaLine = regexp.MustCompile(`(?m)^# yaml-language-server: \$schema=(\S+)$`)
 
-var literalSecret = regexp.MustCompile(`(?m)^[^#\n]*(secret|secrets): *["\[]*[^$"\[\s]`)
+var literalSecret = regexp.MustCompile(`(?m)^[^#\n]*(secret|secrets): *["\[]*([^$"\[\s{]|\{[^}])`)
 
 // CFG-02: an example with a literal secret would be copied, secret and all.
 func TestExamplesLoadAndHaveNoSecrets(t *testing.T) {

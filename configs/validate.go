@@ -89,6 +89,7 @@ func (c Config) Validate(report func(key, problem string)) {
 	c.validateProviders(report)
 	c.validateUpstreams(report)
 	c.validateRoutes(report)
+	c.validateHeaders(report)
 	c.validateTokens(report)
 	c.validateSecrets(report)
 }

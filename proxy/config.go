@@ -36,6 +36,12 @@ type Config struct {
 	// CrossSiteNavigation lets top-level GET navigations from other sites in, for routes that serve pages: directly with `same_site: lax`,
 	// by a bounce through a page of this origin with the strict cookie. Its pages get spa.csp. Never set it for an API: a link would be enough to call it.
 	CrossSiteNavigation bool `yaml:"cross_site_navigation" default:"false"`
+	// Headers are what the upstream gets in its requests' headers beside what the client sent.
+	Headers HeadersConfig `yaml:"headers"`
+	// CORS lets pages of other origins read the route's answers.
+	CORS CORSConfig `yaml:"cors"`
+	// Cache says who may keep the route's answers.
+	Cache CacheConfig `yaml:"cache"`
 	// Timeout is how long the upstream may take until its response headers. Between 1ms and 10m.
 	Timeout time.Duration `yaml:"timeout" default:"30s"`
 	// Idle is how long either side may be silent while a body is on its way. Streams have no total limit. Between 1ms and 1h.

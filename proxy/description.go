@@ -24,7 +24,7 @@ func Descriptions(routes []Config, upstreams map[string]Upstream, report func(ro
 		if err != nil || len(all) == 0 {
 			continue
 		}
-		rt := &Route{Config: c, target: newTarget(all[0].base, c.StripPrefix)}
+		rt := &Route{Config: c, headers: newHeaders(c.Headers), target: newTarget(all[0].base, c.StripPrefix)}
 		if err := rt.describe(docs); err != nil {
 			report(i, err.Key, err.Err.Error())
 		}
@@ -33,7 +33,7 @@ func Descriptions(routes []Config, upstreams map[string]Upstream, report func(ro
 
 // describe compiles what the route's requests and answers are held against.
 func (rt *Route) describe(docs *schema.Documents) (err *schema.KeyError) {
-	at := schema.Place{Area: rt.area(), Foreign: requestRule.refuses}
+	at := schema.Place{Area: rt.area(), Foreign: rt.foreign}
 	c := &rt.Config
 	if rt.requests, err = docs.Requests(c.Request.Request, at); err != nil {
 		return &schema.KeyError{Key: "request." + err.Key, Err: err.Err}

@@ -23,6 +23,7 @@ var (
 	ErrBadRequest       = errors.New("the request cannot be forwarded as it is")                       // 400
 	ErrUpgradeRefused   = errors.New("only WebSocket upgrades are forwarded")                          // 400
 	ErrLoop             = errors.New("the request came through here before")                           // 508
+	ErrIncomplete       = errors.New("the user lacks what the upstream must know")                     // 403
 	ErrUndescribed      = errors.New("the upstream's answer is not as its description says")           // 502
 	ErrClientGone       = errors.New("the client went away")                                           // nobody reads an answer
 )

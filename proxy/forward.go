@@ -131,6 +131,9 @@ func (x *exchange) admit() (err error) {
 	if x.path, x.rawPath, err = x.route.target.path(r.URL); err != nil {
 		return err
 	}
+	if err := x.demand(); err != nil {
+		return err
+	}
 	return x.judgeHead()
 }
 

@@ -27,7 +27,7 @@ type gateway struct {
 
 // statuses are what the heart answers for the sentinels.
 var statuses = map[error]int{ErrUpstream: 502, ErrUpstreamTimeout: 504, ErrResponseTooLarge: 502, ErrBodyTooLarge: 413, ErrBodyTimeout: 408,
-	ErrBadRequest: 400, ErrUpgradeRefused: 400, ErrLoop: 508, ErrUndescribed: 502, ErrClientGone: 499}
+	ErrBadRequest: 400, ErrUpgradeRefused: 400, ErrLoop: 508, ErrUndescribed: 502, ErrClientGone: 499, ErrIncomplete: 403}
 
 const token = "the-access-token"
 

@@ -13,11 +13,9 @@ func (x *exchange) incoming(res *http.Response) error {
 		return err
 	}
 	responseRule.filter(h)
-	if b := x.caller.Bearer; b != "" {
-		dropEchoes(h, b)
-	}
+	x.dropCredentials(h)
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		x.caching(h)
+		x.caching(res)
 		x.untyped(h)
 	}
 	return nil
@@ -57,41 +55,4 @@ func (x *exchange) untyped(h http.Header) {
 	if len(h["Content-Type"]) == 0 {
 		x.w.Header()["Content-Type"] = nil
 	}
-}
-
-// caching keeps what is about a user out of caches (law 6). An upstream may choose a policy of its own for the browser's
-// cache, with `private`; then the answer varies with the cookie, so that the next user of the browser does not see it.
-func (x *exchange) caching(h http.Header) {
-	delete(x.w.Header(), "Cache-Control")    // ReverseProxy adds to what the chain has set for its own answers
-	if len(x.w.Header()["Set-Cookie"]) > 0 { // ours: the upstream's are gone
-		h["Cache-Control"] = noStore
-		return
-	}
-	if x.route.Config.Auth == "none" && x.caller.Bearer == "" {
-		return
-	}
-	if personal := x.route.Config.Auth != "optional" || x.caller.Bearer != ""; personal && !ownPrivatePolicy(h["Cache-Control"]) {
-		h["Cache-Control"] = noStore
-		return
-	}
-	h.Add("Vary", "Cookie")
-}
-
-var noStore = []string{"no-store"}
-
-// ownPrivatePolicy reports whether Cache-Control says private for the whole answer, and nothing for shared caches.
-func ownPrivatePolicy(lines []string) bool {
-	private := false
-	for _, line := range lines {
-		for d := range strings.SplitSeq(line, ",") {
-			name, _, qualified := strings.Cut(strings.ToLower(strings.TrimSpace(d)), "=")
-			switch {
-			case name == "public", name == "s-maxage", name == "private" && qualified:
-				return false
-			case name == "private":
-				private = true
-			}
-		}
-	}
-	return private
 }

@@ -16,6 +16,10 @@ type Caller struct {
 	// Renew gets a newer token after the upstream refused Bearer with 401. It is called at most once a request, and only where
 	// the request can be sent again: without a body, or with a small one of known length; of a composed answer once for each leg, at the same time perhaps. nil: the 401 stands.
 	Renew func(ctx context.Context) (bearer string, ok bool)
+	// User is whom the request is for, as far as the route's own headers say it. The zero User is nobody.
+	User User
+	// Assertion is the signed one about the user, where the route wants one; empty: none.
+	Assertion string
 	// Track is told of streams, and may end them, see [Tracker]. nil: nobody ends them.
 	Track Tracker
 	// Shown is what the user may see of the session, of the values that encoding/json makes: $user in shapes. nil: nobody is signed in.
@@ -39,7 +43,7 @@ func (x *exchange) outgoing() http.Header {
 	in := x.in.Header
 	h := make(http.Header, len(in)+usually)
 	for name, values := range in {
-		if !requestRule.refuses(name) {
+		if !requestRule.refuses(name) && !x.route.headers.drops(name) {
 			h[name] = values // shared: nobody writes into a value
 		}
 	}
@@ -49,7 +53,8 @@ func (x *exchange) outgoing() http.Header {
 		}
 	}
 	dropNamed(h, in["Connection"]) // before ours are there, so that a client cannot name what is added here (V-03)
-	x.addOurs(h)
+	x.addPersonal(h)
+	x.addOurs(h) // last: nothing that a route says takes their place
 	return h
 }
 

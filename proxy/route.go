@@ -31,6 +31,8 @@ type Deps struct {
 	ObserveCheck func(rt *Route, message, result string)
 	// ObserveLeg is told how it went with each leg of a composed answer, in one of a few words. nil is fine.
 	ObserveLeg func(rt *Route, leg, outcome string)
+	// ObserveHeader is told of a header of the route's own that is not sent, because it is "missing" or "unsendable". nil is fine.
+	ObserveHeader func(rt *Route, state string)
 	// Resolver looks up the upstreams' names. nil: the system's.
 	Resolver *net.Resolver
 }
@@ -53,6 +55,8 @@ type Route struct {
 	target    target
 	up        *service
 	composed  *composed // in place of up and target; else nil
+	headers   *headers  // of the route's own; nil: none
+	cors      *cors     // nil: no other origin reads anything
 	via       string
 	requests  *schema.Requests  // nil: not checked
 	responses *schema.Responses // the same
@@ -77,6 +81,7 @@ func Compile(routes []Config, upstreams map[string]Upstream, d Deps, previous *T
 	for i, c := range routes {
 		rt, err := t.compile(i, c, d, upstreams, previous)
 		if err == nil {
+			rt.headers, rt.cors = newHeaders(c.Headers), newCORS(rt.Config)
 			err = describedError(rt.describe(docs))
 		}
 		if err != nil {

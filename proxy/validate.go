@@ -29,6 +29,9 @@ func (c Config) Validate(report func(key, problem string)) {
 	c.validateCompose(report)
 	c.validateMethods(report)
 	c.validateLimits(report)
+	c.validateHeaders(report)
+	c.validateCORS(report)
+	c.validateCache(report)
 	if method := tokens.Of(c.Token, true).Method; c.Auth == "none" && (c.Token.Method == tokens.Session || method == tokens.Exchange || method == tokens.Refresh) {
 		report("token", fmt.Sprintf("%s is made from a user's, and with auth: none there is no user; leave it out, or write client for one of Cloakroom's own", method))
 	}

@@ -71,6 +71,9 @@ type Attempt struct {
 // ID returns the session's key in the store. Log its first 8 characters only.
 func (s *Session) ID() ID { return s.id }
 
+// Version counts the session's writes: what is said in it holds for one version.
+func (s *Session) Version() uint64 { return s.version }
+
 // Refreshed is what a provider answered to a refresh.
 type Refreshed struct {
 	// Tokens are the new ones. An empty Refresh keeps the old one.

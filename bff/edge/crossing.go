@@ -49,6 +49,8 @@ type CrossSiteRule struct {
 	WithoutMetadataSafe bool
 	// CrossSiteNavigation lets top-level GET navigations from other sites in, for routes of pages.
 	CrossSiteNavigation bool
+	// Shared is that the route names the request's Origin, and its method, among those whose scripts may use the session (CORS).
+	Shared bool
 }
 
 // SameOrigin reports whether a request comes from our own origin, so that it may use the session, and
@@ -63,9 +65,9 @@ func SameOrigin(c Crossing, own Origin, rule CrossSiteRule) (ok bool, reason str
 	case c.Site != "":
 		return siteSays(c, own, rule)
 	case c.Origin != "":
-		return originSays(c.Origin, own)
+		return originSays(c.Origin, own, rule)
 	case c.CSRF == "1":
-		// Only a page of ours can add this header: other origins' would need our leave by CORS, which nobody gets.
+		// Only a page of ours can add this header: other origins' would need our leave by CORS, which nobody gets for it.
 		return true, "csrf_header"
 	case rule.WithoutMetadataSafe && safe(c.Method) && c.Mode == "" && c.Dest == "":
 		// The Strict cookie stays at home when another site asks; the route chose to rely on that alone.
@@ -105,6 +107,9 @@ func siteSays(c Crossing, own Origin, rule CrossSiteRule) (bool, string) {
 		if rule.CrossSiteNavigation && c.Method == http.MethodGet && c.Mode == "navigate" && c.Dest == "document" {
 			return true, "cross_site_navigation" // a link: the page that shows it cannot read what comes, and the route asked for it
 		}
+		if rule.Shared && c.Site == "same-site" && c.Mode == "cors" {
+			return true, "shared_origin" // the operator trusts this sibling's scripts. A form or an image of it is none of them
+		}
 		if c.Site == "same-site" {
 			return false, "same_site" // a sibling host or another scheme or port is not us
 		}
@@ -117,10 +122,12 @@ func siteSays(c Crossing, own Origin, rule CrossSiteRule) (bool, string) {
 func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // originSays decides for browsers and web views without fetch metadata.
-func originSays(origin string, own Origin) (bool, string) {
+func originSays(origin string, own Origin, rule CrossSiteRule) (bool, string) {
 	switch {
 	case own.isOrigin(origin):
 		return true, "own_origin" // written by the browser, and it is ours
+	case rule.Shared:
+		return true, "shared_origin" // written by the browser, and the operator trusts it with this route
 	case origin == "null":
 		return false, "null_origin" // a sandboxed frame, a file, or a redirect: anybody
 	}
