@@ -20,9 +20,9 @@
 //	enum      the values that it takes, separated by commas; for a list, that its items take
 //	file      a path, made relative to the configuration file; "true" names a file, "dir" a folder, "watched" a file whose
 //	          changes concern its owner and not the configuration
-//	short     of a section: the one of its keys that may stand for the whole, without its name
 //	filled    a section that means something by being there, and so must have keys
 //	template  ${user.…} may stand in it, which is left to whoever reads the value
+//	short     of a section: the one of its keys that may stand for the whole, without its name
 //	secret    never shown, whatever is wrong with it; fields of type secret.String are secret by themselves
 //
 // Durations are Go's (30m), sizes are 10MiB. In any string, ${env:NAME} and ${file:PATH} are

@@ -35,6 +35,7 @@ var catalog = []Entry{
 	{"sign_in_again", 401, "Sign in again", "This part of the app has been added since you signed in. Sign in again to use it.", false},
 	{"cross_site", 403, "Not from this site", "The request comes from another site, or does not show that it comes from this one. Scripts without fetch metadata send the header X-CSRF: 1.", true},
 	{"user_incomplete", 403, "Something about you is missing", "The service behind this address must be told something about you that your account does not have. Ask whoever manages your account.", false},
+	{"https_required", 403, "Only over https", "This name is served over https. Nothing that was sent here was safe from others on the way; correct the address.", true},
 	{"too_many_sessions", 403, "Signed in on too many devices", "You are signed in on as many devices as is allowed. Sign out on one of them, or wait until one of those sessions ends by itself; then try again.", false},
 	{"not_a_navigation", 403, "Only for the browser's window", "This address is for going there with the browser, not for scripts, frames or images.", true},
 	{"not_found", 404, "Not found", "There is nothing at this address.", false},
