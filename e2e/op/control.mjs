@@ -7,7 +7,7 @@
 //   GET  /control/faults/{id}/arrived             answers when a request is held by it
 //   POST /control/faults/{id}/release             lets the held requests go on
 //   DELETE /control/faults                        ends all faults
-//   POST /control/settings {ttl: {…}, users: {…}} merges lifetimes in seconds and users' claims
+//   POST /control/settings {ttl: {…}, users: {…}, resources: {…}} merges lifetimes in seconds, users' claims, and the scopes of resources
 //   POST /control/rotate                          signs with a new key from now on
 //   POST /control/logout {sub}                    ends the user's sessions here and tells the clients, answers what they said
 import { thumbprint } from './journal.mjs';
@@ -25,6 +25,7 @@ export function createControl(op) {
     'POST settings': (url, body) => {
       Object.assign(op.settings.ttl, body.ttl);
       Object.assign(op.settings.users, body.users);
+      Object.assign(op.settings.resources, body.resources);
     },
     'POST rotate': () => op.rotate(),
     'POST logout': (url, body) => logout(op, body.sub),

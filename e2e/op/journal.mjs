@@ -34,6 +34,7 @@ export function createJournal() {
       detail,
       sub,
       scope: query.get('scope') ?? undefined,
+      resource: [...query.getAll('resource'), ...form.getAll('resource')],
       prompt: query.get('prompt') ?? undefined,
       code_challenge: query.get('code_challenge') ?? undefined,
       code_challenge_method: query.get('code_challenge_method') ?? undefined,

@@ -1,7 +1,7 @@
 // oidc-provider as the tests want it: one confidential client, strict PKCE, every refresh token used once and its
 // whole family revoked when it is seen again, back-channel logout to loopback.
 import crypto from 'node:crypto';
-import Provider from 'oidc-provider';
+import Provider, { errors } from 'oidc-provider';
 
 // newKey makes a signing key; the key ID tells one rotation from the next.
 export function newKey(n) {
@@ -14,7 +14,7 @@ export function buildProvider({ issuer, clients, keys, store, settings, cookieKe
   const provider = new Provider(issuer, {
     adapter: store.adapter,
     clients: clients.map((c) => ({
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
       response_types: ['code'],
       token_endpoint_auth_method: 'client_secret_basic',
       backchannel_logout_session_required: Boolean(c.backchannel_logout_uri),
@@ -41,6 +41,18 @@ export function buildProvider({ issuer, clients, keys, store, settings, cookieKe
       backchannelLogout: { enabled: true },
       revocation: { enabled: true },
       introspection: { enabled: true },
+      clientCredentials: { enabled: true },
+      // The resources that the tests' settings name, each with its scopes; tokens for them are JWTs. Without `resource` nothing changes.
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: (ctx, client, oneOf) => oneOf,
+        useGrantedResource: () => false,
+        getResourceServerInfo: (ctx, resource) => {
+          const scope = settings.resources[resource];
+          if (!scope) throw new errors.InvalidTarget();
+          return { scope, audience: resource, accessTokenTTL: settings.ttl.AccessToken, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } };
+        },
+      },
       rpInitiatedLogout: { enabled: true, logoutSource, postLogoutSuccessSource },
     },
     ttl: {
@@ -74,6 +86,7 @@ async function loadExistingGrant(ctx) {
   const grant = (found && await ctx.oidc.provider.Grant.find(found))
     || new ctx.oidc.provider.Grant({ clientId: client.clientId, accountId: session.accountId });
   grant.addOIDCScope(params.scope);
+  for (const [resource, server] of Object.entries(ctx.oidc.resourceServers ?? {})) grant.addResourceScope(resource, server.scope);
   await grant.save();
   return grant;
 }

@@ -20,7 +20,7 @@ import { createStore } from './store.mjs';
 const host = process.env.OP_HOST ?? '127.0.0.1';
 const op = {
   clients: JSON.parse(process.env.OP_CLIENTS ?? '[]'),
-  settings: { ttl: { AccessToken: 300, IdToken: 300, RefreshToken: 86400, ...JSON.parse(process.env.OP_TTL ?? '{}') }, users: {} },
+  settings: { ttl: { AccessToken: 300, IdToken: 300, RefreshToken: 86400, ...JSON.parse(process.env.OP_TTL ?? '{}') }, users: {}, resources: {} },
   store: createStore(),
   faults: createFaults(),
   journal: createJournal(),

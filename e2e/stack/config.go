@@ -22,7 +22,9 @@ type Config struct {
 	Lifetime     time.Duration
 	LogLevel     string
 	SPADir       string
-	DevServer    string
+	// Scopes are asked for beside the usual ones; each begins with ", ".
+	Scopes    string
+	DevServer string
 	// Routes replaces the usual routes. YAML, indented by two spaces.
 	Routes string
 	// Provider, Session and Server are further keys of their sections. YAML, indented as there.
@@ -41,7 +43,7 @@ providers:
     issuer: {{.Issuer}}
     client_id: app
     client_secret: {{.ClientSecret}}
-    scopes: [openid, profile, email, offline_access]
+    scopes: [openid, profile, email, offline_access{{.Scopes}}]
     roles_claim: groups
 {{or .Provider "    timeout: 5s"}}
 session:

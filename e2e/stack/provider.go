@@ -72,6 +72,8 @@ type Asked struct {
 	RedirectURI         string `json:"redirect_uri"`
 	Prompt              string `json:"prompt"`
 	Scope               string `json:"scope"`
+	// Resource are the resources that were named (RFC 8707).
+	Resource []string `json:"resource"`
 }
 
 // StartProvider starts a provider with these clients on port, 0 for a free one. ttl are lifetimes in seconds by kind, such as AccessToken.
@@ -211,6 +213,11 @@ func (p *Provider) SetTTL(ctx context.Context, kind string, seconds int) error {
 // SetClaims gives a user other claims, from the next ID token on.
 func (p *Provider) SetClaims(ctx context.Context, sub string, claims map[string]any) error {
 	return p.control(ctx, http.MethodPost, "settings", map[string]any{"users": map[string]any{sub: claims}}, nil)
+}
+
+// SetResources makes resources known (RFC 8707), each with its scopes; without scopes it is not known any more.
+func (p *Provider) SetResources(ctx context.Context, scopes map[string]string) error {
+	return p.control(ctx, http.MethodPost, "settings", map[string]any{"resources": scopes}, nil)
 }
 
 // RotateKeys signs with a new key from now on.
