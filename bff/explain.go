@@ -122,8 +122,10 @@ type question struct {
 	route *proxy.Route
 	// anonymous is a request that goes on without a session whoever sends it.
 	anonymous bool
-	caller    proxy.Caller
-	out       *Explanation
+	// user is that somebody is signed in, and the session counts.
+	user   bool
+	caller proxy.Caller
+	out    *Explanation
 }
 
 // Explain says what becomes of a request.
@@ -139,6 +141,7 @@ func (e *Explainer) Explain(req Request) Explanation {
 		q.findRoute,
 		q.crossSite,
 		q.session,
+		q.token,
 		q.forward,
 	} {
 		if !step() {

@@ -19,6 +19,9 @@ func TestAnExplanationSaysWhatTheServerDoes(t *testing.T) {
 		more := c.Routes[0]
 		more.Path, more.StripPrefix, more.Upstream, more.Methods = "/api/v2/{id}", "/api", c.Routes[0].Upstream+"/base", []string{"GET", "POST"}
 		c.Routes = append(c.Routes, more)
+		bare := c.Routes[0]
+		bare.Path, bare.Token.Method = "/bare/", "none"
+		c.Routes = append(c.Routes, bare)
 	})
 	e, err := NewExplainer(h.server.current.Load().cfg)
 	if err != nil {
@@ -29,7 +32,7 @@ func TestAnExplanationSaysWhatTheServerDoes(t *testing.T) {
 	b.signIn("/bff/login")
 	seen := map[string]int{}
 	for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "OPTIONS", "TRACE"} {
-		for _, target := range []string{"/api/x?a=1&b=;", "/api/v2/7", "/api/v2/%37", "/api/v2", "/optional/x", "/public/x", "/pages/x", "/get-only", "/elsewhere", "/api/../x", "/api//x", "/api/%2fx", "/api/x?%zz", "/bff/user"} {
+		for _, target := range []string{"/api/x?a=1&b=;", "/api/v2/7", "/api/v2/%37", "/api/v2", "/optional/x", "/public/x", "/bare/x", "/pages/x", "/get-only", "/elsewhere", "/api/../x", "/api//x", "/api/%2fx", "/api/x?%zz", "/bff/user"} {
 			for _, from := range []string{"app", "navigation", "other_site", "nowhere", "socket", "preflight", "link"} {
 				for _, signedIn := range []bool{true, false} {
 					req := Request{Method: method, Target: target, Header: fromAll(h, from)}
@@ -167,5 +170,43 @@ routes:
 	got = e.Explain(Request{Method: "PUT", Target: "/api/orders/7", Header: From("app")})
 	if got.Status != 405 || got.Code != "method_not_allowed" || got.Route != nil {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnExplanationNamesTheTokenAndShowsNoSecret(t *testing.T) {
+	cfg, err := configs.Parse("cloakroom.yaml", []byte(`
+server: {public_url: "https://app.example.com"}
+providers:
+  main: {issuer: "https://id.example.com", client_id: spa, client_secret: m7Qv2kXw9RtB4nLzD1sYhJ6p}
+session: {store: memory, secrets: ["iQm2xV0bSsg7y1KcRr3nDh9wUeTf6aZpLjXo4vBq"]}
+routes:
+  - {path: /session, upstream: "http://api:1"}
+  - {path: /none, upstream: "http://api:1", token: none}
+  - {path: /client, upstream: "http://api:1", token: client, auth: none}
+  - {path: /orders, upstream: "http://api:1", token: {audience: orders}}
+  - {path: /keyed, upstream: "http://api:1", headers: {secrets: {X-Key: kJ8vN2mQ5xR7tY1z}}}
+  - path: /composed
+    compose: {a: {url: "http://api:1/a", headers: {X-Key: kJ8vN2mQ5xR7tY1z}}}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewExplainer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for path, want := range map[string]string{"/session": "Bearer [the session's access token]", "/none": "", "/client": "Bearer [this server's own access token]", "/orders": "Bearer [a token for orders]"} {
+		got := e.Explain(Request{Target: path, Header: From("app"), Claims: map[string]any{"sub": "alice"}})
+		if got.Verdict != Forwarded || got.Headers.Get("Authorization") != want {
+			t.Errorf("%s: %s with %q, want %q", path, got.Verdict, got.Headers.Get("Authorization"), want)
+		}
+	}
+	got := e.Explain(Request{Target: "/composed", Header: From("app"), Claims: map[string]any{"sub": "alice"}})
+	if key := got.Legs["a"].Headers.Get("X-Key"); key != secretValue {
+		t.Errorf("the leg's key is shown as %q", key)
+	}
+	if key := e.Explain(Request{Target: "/keyed", Header: From("app"), Claims: map[string]any{"sub": "alice"}}).Headers.Get("X-Key"); key != secretValue {
+		t.Errorf("the key is shown as %q", key)
 	}
 }

@@ -14,6 +14,8 @@ import (
 // Placeholders stand for what only a real request has.
 const (
 	accessToken = "[the session's access token]"
+	ownToken    = "[this server's own access token]"
+	secretValue = "[secret]"
 	requestID   = "[request ID]"
 )
 
@@ -154,7 +156,7 @@ func (q *question) signedIn() bool {
 	if reason != "" {
 		return q.refuse("session", &edge.Problem{Code: "sign_in_refused"}, "no session would be made for these claims: %s", words(reason))
 	}
-	q.caller.Bearer = accessToken
+	q.user = true
 	subject, _ := shown["sub"].(string)
 	q.caller.User = proxy.User{Issuer: q.cfg.Providers[name].Issuer, Subject: subject, Roles: roles, Claims: shown}
 	if a := q.route.Config.Headers.Assertion; a.Audience != "" {
@@ -177,7 +179,7 @@ func (q *question) forward() bool {
 	if err != nil {
 		return q.unforwarded(err)
 	}
-	q.out.Method, q.out.Upstream, q.out.Headers = out.Method, out.URL.String(), out.Header
+	q.out.Method, q.out.Upstream, q.out.Headers = out.Method, out.URL.String(), q.masked(out.Header)
 	q.out.Verdict = Forwarded
 	return q.pass("upstream", "%s", q.out.Upstream)
 }
@@ -206,7 +208,7 @@ func (q *question) compose() bool {
 	var words []string
 	for _, name := range slices.Sorted(maps.Keys(legs)) {
 		where := legs[name].URL.String()
-		q.out.Legs[name] = ExplainedLeg{Upstream: where, Headers: legs[name].Header}
+		q.out.Legs[name] = ExplainedLeg{Upstream: where, Headers: q.masked(legs[name].Header)}
 		words = append(words, name+": "+where)
 	}
 	return q.pass("upstream", "composed of %s", strings.Join(words, ", "))

@@ -10,6 +10,7 @@ import (
 	"cloakroom/bff/provider"
 	"cloakroom/bff/static"
 	"cloakroom/proxy"
+	"cloakroom/proxy/tokens"
 	"cloakroom/session"
 	"cloakroom/session/memory"
 	"cloakroom/session/redis"
@@ -56,8 +57,12 @@ type Defaults struct {
 	StripPrefix string `yaml:"strip_prefix" default:""`
 	// Auth is whether the file's routes need a session.
 	Auth string `yaml:"auth" default:"required" enum:"required,optional,none"`
+	// Token is which access token the upstreams get.
+	Token tokens.Config `yaml:"token" short:"method"`
 	// WithoutFetchMetadata says whether GET and HEAD of old web views are let through.
 	WithoutFetchMetadata string `yaml:"without_fetch_metadata" default:"refuse" enum:"refuse,safe"`
+	// Headers are what changes in the requests' headers.
+	Headers proxy.HeadersConfig `yaml:"headers"`
 	// Timeout is how long upstreams may take until their response headers. Between 1ms and 10m.
 	Timeout time.Duration `yaml:"timeout" default:"30s"`
 	// Idle is how long either side may be silent while a body is on its way. Between 1ms and 1h.

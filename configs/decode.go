@@ -33,6 +33,9 @@ func (d *decoder) value(v reflect.Value, n ast.Node, key string, f field) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
+		if f.short != "" {
+			d.anew(v, key)
+		}
 		if _, _, one := scalarText(n); one && f.short != "" && !isNull(n) {
 			v, f, _ = find(v, f.short)
 			d.value(v, n, key, f)

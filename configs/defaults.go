@@ -41,6 +41,11 @@ func (d *decoder) inheritFrom(from reflect.Value, fromKey string, to reflect.Val
 		}
 		where.key = join(fromKey, f.key)
 		d.places[sub] = where
+		if f.short != "" { // one word or a section: it means one thing as a whole
+			target.Set(value)
+			d.inheritPlaces(value.Type(), where.key, sub)
+			continue
+		}
 		if value.Kind() == reflect.Struct {
 			d.inheritFrom(value, where.key, target, sub)
 			continue
@@ -49,8 +54,27 @@ func (d *decoder) inheritFrom(from reflect.Value, fromKey string, to reflect.Val
 	}
 }
 
+// inheritPlaces remembers where the keys of a section stand that was copied as a whole.
+func (d *decoder) inheritPlaces(t reflect.Type, from, to string) {
+	for _, f := range fields(t) {
+		if where, given := d.places[join(from, f.key)]; given {
+			where.key = join(from, f.key)
+			d.places[join(to, f.key)] = where
+		}
+	}
+}
+
+// anew makes a section what it is where nothing is said, whatever it was by the defaults of the file.
+func (d *decoder) anew(v reflect.Value, key string) {
+	v.SetZero()
+	setDefaults(v)
+	for _, f := range fields(v.Type()) {
+		delete(d.places, join(key, f.key))
+	}
+}
+
 // insteadOf names what a route may have instead of a key. A route that has one of them does not want the key from its file's defaults.
-var insteadOf = map[string][]string{"upstream": {"upstreams", "compose"}}
+var insteadOf = map[string][]string{"upstream": {"upstreams", "compose"}, "strip_prefix": {"compose"}}
 
 // disinherit takes from a route, after it was read, the defaults that what it says itself stands in place of.
 func (d *decoder) disinherit(route reflect.Value, key string) {

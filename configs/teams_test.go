@@ -216,6 +216,34 @@ func TestDefaultsAreKeysOfARoute(t *testing.T) {
 	}
 }
 
+// A token is one thing, whether it is written as a word or as a section: half of one and half of another would be a third.
+func TestATokenOfTheDefaultsIsTakenOrReplacedAsAWhole(t *testing.T) {
+	dir := sections(t, strings.Replace(teamsMain, "session:", "include: [routes/*.yaml]\nsession:", 1)+`-- routes/a.yaml --
+defaults: {upstream: "http://a:8000", strip_prefix: /api, token: {audience: orders, scopes: [read]}}
+routes:
+  - {path: /api/a/}
+  - {path: /api/b/, token: none}
+  - {path: /api/c/, token: {scopes: [write]}}
+  - {path: /api/d, compose: {x: {url: "http://x:1/x"}}}
+-- routes/b.yaml --
+defaults: {upstream: "http://b:8000", token: none, headers: {set: {X-User: "${user.sub}"}}}
+routes: [{path: /b/}]
+`)
+	cfg, err := load(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.Routes[4].Headers.Set["X-User"]; got != "${user.sub}" {
+		t.Errorf("headers.set of the defaults: %q", got)
+	}
+	for i, want := range []string{"auto orders [read]", "none  []", "auto  [write]", "auto orders [read]", "none  []"} {
+		tok := cfg.Routes[i].Token
+		if got := fmt.Sprint(tok.Method, " ", tok.Audience, " ", tok.Scopes); got != want {
+			t.Errorf("%s: %q, want %q", cfg.Routes[i].Path, got, want)
+		}
+	}
+}
+
 func TestRoutesOfAllFilesShareTheUpstreams(t *testing.T) {
 	dir := sections(t, strings.Replace(teamsMain, "session:", "include: [routes/*.yaml]\nupstreams: {orders: {url: 'http://orders:9001'}}\nsession:", 1)+`-- routes/a.yaml --
 upstreams: {users: {url: "http://users:9002"}}

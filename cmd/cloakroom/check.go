@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,8 +58,8 @@ func summarize(w io.Writer, cfg *configs.Config) {
 	}
 	fmt.Fprintf(w, "  sessions in %s, cookie %s\n", cfg.Session.Store, cfg.Session.Cookie.Name)
 	fmt.Fprintf(w, "  %s\n", count(len(cfg.Routes), "route"))
-	for _, r := range cfg.Routes {
-		fmt.Fprintf(w, "    %s -> %s (auth %s)\n", r.Path, r.Upstream, r.Auth)
+	for _, r := range bff.ListRoutes(cfg) {
+		fmt.Fprintf(w, "    %s -> %s (auth %s)\n", r.Path, strings.Join(r.Upstream, ", "), r.Auth)
 	}
 }
 

@@ -115,12 +115,20 @@ func printExplanation(w io.Writer, x bff.Explanation) {
 	}
 	printSteps(w, "", x.Steps)
 	fmt.Fprintf(w, "\n%s\n", outcome(x))
-	if x.Upstream == "" {
-		return
+	if x.Upstream != "" {
+		printRequest(w, x.Method, x.Upstream, x.Headers)
 	}
-	fmt.Fprintf(w, "\n  %s %s\n", x.Method, x.Upstream)
-	for _, name := range slices.Sorted(maps.Keys(x.Headers)) {
-		for _, value := range x.Headers[name] {
+	for _, name := range slices.Sorted(maps.Keys(x.Legs)) {
+		fmt.Fprintf(w, "\n%s", name)
+		printRequest(w, x.Method, x.Legs[name].Upstream, x.Legs[name].Headers)
+	}
+}
+
+// printRequest is a request as an upstream gets it.
+func printRequest(w io.Writer, method, url string, headers http.Header) {
+	fmt.Fprintf(w, "\n  %s %s\n", method, url)
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		for _, value := range headers[name] {
 			fmt.Fprintf(w, "  %s: %s\n", name, value)
 		}
 	}

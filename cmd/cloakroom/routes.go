@@ -38,13 +38,13 @@ func routesCommand() *cobra.Command {
 
 func printRoutes(w io.Writer, list []bff.ListedRoute) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "PATH\tMETHODS\tAUTH\tUPSTREAM\tWHERE")
+	fmt.Fprintln(t, "PATH\tMETHODS\tAUTH\tTOKEN\tUPSTREAM\tWHERE")
 	for _, r := range list {
 		methods := "all"
 		if len(r.Methods) > 0 {
 			methods = strings.Join(r.Methods, ",")
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s:%d\n", r.Path, methods, r.Auth, strings.Join(r.Upstream, ","), r.File, r.Line)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s:%d\n", r.Path, methods, r.Auth, r.Token, strings.Join(r.Upstream, ","), r.File, r.Line)
 	}
 	t.Flush() // a terminal that went away is nobody to tell
 }

@@ -1,0 +1,76 @@
+package bff
+
+import (
+	"cmp"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"cloakroom/configs/secret"
+	"cloakroom/proxy/tokens"
+)
+
+// token says which access token the upstream gets, as site.bearer and site.nobody choose it.
+func (q *question) token() bool {
+	t := q.route.Token
+	switch {
+	case t.Method == tokens.Client:
+		q.caller.Bearer = ownToken
+		return q.pass("token", "%s, by client credentials", t.Method)
+	case !q.user:
+		return q.pass("token", "none: nobody is signed in")
+	case t.Method == tokens.Session:
+		q.caller.Bearer = accessToken
+		return q.pass("token", "the session's own access token")
+	case t.Grant():
+		q.caller.Bearer = "[a token for " + cmp.Or(t.Audience, t.Resource, strings.Join(t.Scopes, " ")) + "]"
+		return q.pass("token", "one for %s, by %s", cmp.Or(t.Audience, t.Resource, strings.Join(t.Scopes, " ")), t.Method)
+	}
+	return q.pass("token", "%s", t.Method)
+}
+
+// masked is h without the secrets that the route's configuration puts into it.
+func (q *question) masked(h http.Header) http.Header {
+	var pairs []string
+	for _, s := range secretsIn(reflect.ValueOf(q.route.Config)) {
+		pairs = append(pairs, s, secretValue)
+	}
+	if len(pairs) == 0 {
+		return h
+	}
+	hide := strings.NewReplacer(pairs...)
+	out := make(http.Header, len(h))
+	for name, values := range h {
+		for _, v := range values {
+			out.Add(name, hide.Replace(v))
+		}
+	}
+	return out
+}
+
+// secretsIn are all secrets below v.
+func secretsIn(v reflect.Value) (all []string) {
+	if s, ok := reflect.TypeAssert[secret.String](v); ok {
+		if s == "" {
+			return nil
+		}
+		return []string{s.Reveal()}
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				all = append(all, secretsIn(v.Field(i))...)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			all = append(all, secretsIn(v.Index(i))...)
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			all = append(all, secretsIn(v.MapIndex(k))...)
+		}
+	}
+	return all
+}
