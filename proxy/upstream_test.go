@@ -202,6 +202,12 @@ func TestWhereAllServersAreLeftAloneTheyAreAskedAllTheSame(t *testing.T) {
 	if s := g.status(); s[a].Picks != s[b].Picks || s[a].Picks != 4 {
 		t.Errorf("not in turns: %+v", s)
 	}
+	for range 4 { // what cannot be repeated shows who is asked first: whose last failure is longest ago
+		do(t, newRequest(t, "POST", g.URL+"/x", "order"))
+	}
+	if s := g.status(); s[a].Picks != 6 || s[b].Picks != 6 {
+		t.Errorf("not in turns: %+v", s)
+	}
 	well.Store(true)
 	if res, _ := get(t, g.URL+"/x"); res.StatusCode != 200 {
 		t.Errorf("got %d once they are well", res.StatusCode)

@@ -115,7 +115,6 @@ func TestAnUpstreamsCertificateIsVerified(t *testing.T) { // PRX-44
 		{"for another name", ours.serve("users.test", time.Time{}, nil, ok), TLSConfig{CA: ours.file, ServerName: "orders.test"}, 502},
 		{"for another name than the URL's", ours.serve("orders.test", time.Time{}, nil, ok), TLSConfig{CA: ours.file}, 502},
 		{"expired", ours.serve("orders.test", time.Now().Add(-time.Hour), nil, ok), TLSConfig{CA: ours.file, ServerName: "orders.test"}, 502},
-		{"by TLS 1.1", ours.serve("orders.test", time.Time{}, func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS11, tls.VersionTLS11 }, ok), TLSConfig{CA: ours.file, ServerName: "orders.test"}, 502},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := newGatewayTo(t, Upstream{URL: c.url, TLS: c.config}, nil)
