@@ -80,7 +80,7 @@ var may = map[string][]string{
 	"proxy":             {"proxy/compose", "proxy/schema", "proxy/tokens", "configs/secret"},
 	"proxy/tokens":      {},
 	"proxy/schema":      {},
-	"proxy/compose":     {"configs/secret"},
+	"proxy/compose":     {"proxy/tokens", "configs/secret"},
 	"configs":           {"bff/assertion", "bff/certs", "bff/provider", "bff/static", "session", "session/redis", "session/memory", "proxy", "proxy/schema", "proxy/tokens", "configs/secret"},
 	"configs/secret":    {},
 	"web":               {},

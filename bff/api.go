@@ -75,7 +75,7 @@ func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route)
 		sess, err = s.fresh(r.Context(), sess, route.Token)
 	}
 	var b bearer
-	if err == nil {
+	if err == nil && !cfg.On() { // legs get their own
 		b, err = s.bearer(r.Context(), sess, route.Token)
 	}
 	if errors.Is(err, session.ErrSpent) {
@@ -88,7 +88,7 @@ func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route)
 			return proxy.Caller{}, err
 		}
 		if cfg.On() {
-			c.Shown = func() any { return shapeUser(sess) }
+			c.Shown, c.TokenFor = func() any { return shapeUser(sess) }, s.legTokens(sess)
 		}
 		return c, nil
 	case !errors.Is(err, session.ErrNone):

@@ -18,7 +18,7 @@ func BenchmarkComposed(b *testing.B) {
 	items := strings.Repeat(`{"id":7,"total":"12.50","currency":"EUR","state":"shipped","customer":"0b7c1f","lines":3},`, 20)
 	up := newStillUpstreamOf(b, `{"name":"Ada","items":[`+strings.TrimSuffix(items, ",")+`]}`) // 1.8 KB
 	leg := func(path string) compose.Leg {
-		return compose.Leg{URL: up + path, Timeout: 10 * time.Second, MaxBody: 1 << 20, Token: "session"}
+		return compose.Leg{URL: up + path, Timeout: 10 * time.Second, MaxBody: 1 << 20}
 	}
 	h := newHouse(b, func(c *configs.Config) {
 		c.Routes[0].Upstream = up

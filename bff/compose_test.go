@@ -42,7 +42,7 @@ func newComposedHouse(t testing.TB, change func(c *proxy.Config, leg func(path s
 	up := httptest.NewServer(mux)
 	t.Cleanup(up.Close)
 	leg := func(path string) compose.Leg {
-		return compose.Leg{URL: up.URL + path, Timeout: 10 * time.Second, MaxBody: units.MiB, Token: "session"}
+		return compose.Leg{URL: up.URL + path, Timeout: 10 * time.Second, MaxBody: units.MiB}
 	}
 	h := newHouse(t, func(c *configs.Config) {
 		rt := proxy.Config{Path: "/home", Auth: "required", WithoutFetchMetadata: "refuse", Timeout: 5 * time.Second, Idle: 5 * time.Second, Request: proxy.RequestConfig{MaxBody: 1 << 10}}
@@ -58,7 +58,7 @@ func newComposedHouse(t testing.TB, change func(c *proxy.Config, leg func(path s
 func TestAComposedAnswerIsForWhoAsks(t *testing.T) {
 	h, _ := newComposedHouse(t, func(c *proxy.Config, leg func(string) compose.Leg) {
 		anonymous, broken := leg("/rates"), leg("/nowhere/at/all")
-		anonymous.Token, broken.Optional = "none", true
+		anonymous.Token.Method, broken.Optional = "none", true
 		c.Legs["rates"], c.Legs["broken"] = anonymous, broken
 		c.Shape = `{me: .me.user, orders: .orders.user, rates: .rates.user, broken, user: $user.sub, name: $user.claims.name, admin: ("admin" | IN($user.roles[]))}`
 	})
@@ -217,6 +217,7 @@ routes:
     compose:
       customer: {url: 'http://users:1/v1/customers/{id}'}
       orders: {url: 'http://orders:1/orders?customer={id}', query: [page], token: none}
+      rates: {url: 'http://rates:1/', token: {audience: rates}}
 `), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +231,7 @@ routes:
 	if got.Verdict != Forwarded || got.Legs["customer"].Upstream != "http://users:1/v1/customers/7" || got.Legs["orders"].Upstream != "http://orders:1/orders?customer=7&page=2" {
 		t.Errorf("%+v", got)
 	}
-	if got.Legs["customer"].Headers.Get("Authorization") != "Bearer "+accessToken || got.Legs["orders"].Headers.Get("Authorization") != "" {
+	if got.Legs["customer"].Headers.Get("Authorization") != "Bearer "+accessToken || got.Legs["orders"].Headers.Get("Authorization") != "" || !strings.Contains(got.Legs["rates"].Headers.Get("Authorization"), "exchange") {
 		t.Errorf("%+v", got.Legs)
 	}
 	got = e.Explain(Request{Target: "/api/customers/7?page=2&page=3", Header: From("app"), Claims: map[string]any{"sub": "alice"}})

@@ -1,6 +1,7 @@
 package bff
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 
 	"cloakroom/bff/edge"
 	"cloakroom/proxy"
+	"cloakroom/proxy/tokens"
 )
 
 // Placeholders stand for what only a real request has.
@@ -200,6 +202,7 @@ func From(where string) http.Header {
 
 // compose makes the requests that a composed route's upstreams would get.
 func (q *question) compose() bool {
+	q.caller.TokenFor = q.legToken
 	legs, err := q.route.PreviewLegs(q.r, q.caller)
 	if err != nil {
 		return q.unforwarded(err)
@@ -212,6 +215,17 @@ func (q *question) compose() bool {
 		words = append(words, name+": "+where)
 	}
 	return q.pass("upstream", "composed of %s", strings.Join(words, ", "))
+}
+
+// legToken is what stands for a leg's token.
+func (q *question) legToken(_ context.Context, t tokens.Token) (string, func(context.Context) (string, bool), error) {
+	switch {
+	case t.Method == tokens.Client:
+		return "[a token of Cloakroom's own]", nil, nil
+	case q.caller.Bearer == "" || t.Method == tokens.Session:
+		return q.caller.Bearer, nil, nil
+	}
+	return "[the user's token by " + t.Method + "]", nil, nil
 }
 
 // unforwarded is the end for a request that Forward would refuse.

@@ -3,6 +3,7 @@ package bff
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"cloakroom/bff/edge"
@@ -34,7 +35,10 @@ func (s *site) bearer(ctx context.Context, sess *session.Session, t tokens.Token
 
 // nobody is the caller of a request without a session: no token, but one of our own where the route says so.
 func (s *site) nobody(ctx context.Context, route *proxy.Route) (proxy.Caller, error) {
-	if route.Token.Method != tokens.Client {
+	switch {
+	case route.Config.On():
+		return proxy.Caller{TokenFor: s.legTokens(nil)}, nil
+	case route.Token.Method != tokens.Client:
 		return proxy.Caller{}, nil
 	}
 	b, err := s.machineBearer(ctx, route.Token)
@@ -52,6 +56,27 @@ func (s *site) fresh(ctx context.Context, sess *session.Session, t tokens.Token)
 		return sess, nil
 	}
 	return newer, err
+}
+
+// legTokens gets the tokens of a composed answer's legs; sess may be nil. It is called from several goroutines.
+func (s *site) legTokens(sess *session.Session) func(context.Context, tokens.Token) (string, func(context.Context) (string, bool), error) {
+	return func(ctx context.Context, t tokens.Token) (string, func(context.Context) (string, bool), error) {
+		var b bearer
+		var err error
+		switch {
+		case sess != nil:
+			b, err = s.bearer(ctx, sess, t)
+		case t.Method == tokens.Client:
+			b, err = s.machineBearer(ctx, t)
+		}
+		if errors.Is(err, session.ErrNone) {
+			return "", nil, fmt.Errorf("%w: %w", proxy.ErrEnded, s.tokenProblem(err))
+		}
+		if err != nil {
+			return "", nil, s.tokenProblem(err)
+		}
+		return b.token, b.renew, nil
+	}
 }
 
 // renewer is how the proxy gets another access token when the upstream refuses this one with 401.
@@ -101,8 +126,10 @@ func (s *site) tokenProblem(err error) error {
 // resources are what users are asked for at sign-in, because routes want tokens for them that come by a refresh.
 func resources(table *proxy.Table) (all []string) {
 	for _, r := range table.Routes() {
-		if r.Token.Method == tokens.Refresh {
-			all = append(all, r.Token.Resource)
+		for _, t := range r.Tokens() {
+			if t.Method == tokens.Refresh {
+				all = append(all, t.Resource)
+			}
 		}
 	}
 	slices.Sort(all)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestNonsenseBesideComposeIsRefused(t *testing.T) {
-	leg := compose.Leg{URL: "http://users:9002/me", Timeout: time.Second, MaxBody: units.MiB, Token: "session"}
+	leg := compose.Leg{URL: "http://users:9002/me", Timeout: time.Second, MaxBody: units.MiB}
 	for _, c := range []struct {
 		name, key string
 		change    func(*Config)

@@ -19,6 +19,7 @@ import (
 
 	"cloakroom/configs/secret"
 	"cloakroom/proxy/compose"
+	"cloakroom/proxy/tokens"
 )
 
 // buffet is a gateway with one composed route, and an upstream for its legs.
@@ -134,7 +135,7 @@ func (b *buffet) hangs(path string) (begun, ended chan struct{}) {
 }
 
 func (b *buffet) leg(path string) compose.Leg {
-	return compose.Leg{URL: b.up.URL + path, Timeout: 10 * time.Second, MaxBody: units.MiB, Token: "session"}
+	return compose.Leg{URL: b.up.URL + path, Timeout: 10 * time.Second, MaxBody: units.MiB}
 }
 
 // HDR-08 and LAW 6: a composed answer is about a user, or may be.
@@ -168,7 +169,7 @@ func TestAComposedAnswerIsOne(t *testing.T) {
 func TestALegGetsWhatAnUpstreamGets(t *testing.T) {
 	b := newBuffet(t, func(b *buffet, c *Config) {
 		orders := b.leg("/orders")
-		orders.Token, orders.Headers = "none", map[string]secret.String{"x-api-version": "2"}
+		orders.Token.Method, orders.Headers = "none", map[string]secret.String{"x-api-version": "2"}
 		c.Legs["orders"] = orders
 	})
 	res, _ := get(t, b.URL+"/api/home", "Cookie", "__Host-Http-session=x", "Authorization", "Bearer evil", "X-User-Id", "evil", "X-Forwarded-For", "6.6.6.6", "If-None-Match", `"1"`, "If-Modified-Since", "Mon, 02 Jan 2006 15:04:05 GMT",
@@ -195,7 +196,7 @@ func TestALegGetsWhatAnUpstreamGets(t *testing.T) {
 func TestPathValuesAndParametersReachTheirLegs(t *testing.T) {
 	b := newBuffet(t, func(b *buffet, c *Config) {
 		c.Path = "/api/customers/{id}/home"
-		orders := compose.Leg{Upstream: "shop", Path: "/customers/{id}/orders?limit=5", Query: []string{"page"}, Timeout: time.Second, MaxBody: units.MiB, Token: "session"}
+		orders := compose.Leg{Upstream: "shop", Path: "/customers/{id}/orders?limit=5", Query: []string{"page"}, Timeout: time.Second, MaxBody: units.MiB}
 		c.Legs = map[string]compose.Leg{"orders": orders}
 		c.Shape = `{id: $path.id, page: $query.page, got: .orders.uri}`
 		b.mux.HandleFunc("/base/", func(w http.ResponseWriter, r *http.Request) {
@@ -341,4 +342,54 @@ func TestComposedAnswersDoNotMix(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// OAX-04: each leg's upstream gets the token that the leg says, or no request.
+func TestLegsGetTheirOwnTokens(t *testing.T) {
+	refuse, ended := errors.New("the provider says no"), errors.New("signed out")
+	b := newBuffet(t, func(b *buffet, c *Config) {
+		b.caller.TokenFor = func(_ context.Context, want tokens.Token) (string, func(context.Context) (string, bool), error) {
+			switch want.Audience {
+			case "refused":
+				return "", nil, refuse
+			case "ended":
+				return "", nil, fmt.Errorf("%w: %w", ErrEnded, ended)
+			}
+			return want.Method + "-" + want.Audience, nil, nil
+		}
+		narrow := func(audience string, optional bool) compose.Leg {
+			l := b.leg("/" + audience)
+			l.Token.Audience, l.Optional = audience, optional
+			return l
+		}
+		b.says("/refused", 200, `1`)
+		b.says("/none", 200, `1`)
+		none := b.leg("/none")
+		none.Token.Method = "none"
+		c.Legs = map[string]compose.Leg{"me": b.leg("/me"), "orders": narrow("orders", false), "none": none, "refused": narrow("refused", true)}
+	})
+	res, body := get(t, b.URL+"/api/home")
+	if res.StatusCode != 200 || res.Header.Get("X-Cloakroom-Partial") != "refused" || len(b.got("/refused").Header) != 0 {
+		t.Errorf("%d %s %v, %v", res.StatusCode, body, res.Header, b.errs)
+	}
+	for path, want := range map[string]string{"/me": "Bearer session-", "/orders": "Bearer exchange-orders", "/none": ""} {
+		if got := b.got(path).Header.Get("Authorization"); got != want {
+			t.Errorf("%s got %q, want %q", path, got, want)
+		}
+	}
+	for _, c := range []struct {
+		audience string
+		optional bool
+		want     error
+	}{{"refused", false, refuse}, {"ended", true, ended}} {
+		b := newBuffet(t, func(b2 *buffet, conf *Config) {
+			b2.caller.TokenFor = b.caller.TokenFor
+			l := b2.leg("/orders")
+			l.Token.Audience, l.Optional = c.audience, c.optional
+			conf.Legs["orders"] = l
+		})
+		if res, body := get(t, b.URL+"/api/home"); res.StatusCode == 200 || !errors.Is(b.failure(), c.want) {
+			t.Errorf("%s: %d %s, %v", c.audience, res.StatusCode, body, b.failure())
+		}
+	}
 }

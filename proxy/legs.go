@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"cloakroom/proxy/compose"
+	"cloakroom/proxy/tokens"
 )
 
 // Legs, the rule: what a leg's upstream gets is what a route's would, by the same code, and less: nothing that depends on an earlier answer of the same address, or
@@ -21,9 +23,10 @@ type composed struct {
 	values []pathValue
 }
 
-// leg is where the requests of one leg go.
+// leg is where the requests of one leg go, and with which token.
 type leg struct {
 	compose.Leg
+	token         tokens.Token
 	base, rawBase string
 	up            *service
 }
@@ -87,6 +90,27 @@ func (c *composed) valuesOf(path string) map[string]string {
 	return out
 }
 
+// legToken is the token that a leg's upstream gets: its own, or where it has none the route's.
+func (c Config) legToken(l compose.Leg) tokens.Token {
+	own := l.Token
+	if (own.Method == "auto" || own.Method == "") && own.Audience == "" && own.Resource == "" && len(own.Scopes) == 0 {
+		own = c.Token
+	}
+	return tokens.Of(own, c.Auth != "none")
+}
+
+// Tokens are all that the route's requests may need: its own, or its legs'.
+func (rt *Route) Tokens() []tokens.Token {
+	if rt.composed == nil {
+		return []tokens.Token{rt.Token}
+	}
+	var all []tokens.Token
+	for _, l := range rt.composed.legs {
+		all = append(all, l.token)
+	}
+	return all
+}
+
 // compileLegs finds the upstreams of a composed route's legs.
 func (t *Table) compileLegs(c Config, d Deps, upstreams map[string]Upstream, previous *Table) (*composed, error) {
 	values := pathValues(c.Path)
@@ -109,7 +133,7 @@ func (t *Table) compileLegs(c Config, d Deps, upstreams map[string]Upstream, pre
 		if err != nil {
 			return nil, fmt.Errorf("compose.%s.upstream: %w", name, err)
 		}
-		out.legs[name] = &leg{Leg: l, base: all[0].base, rawBase: escaped(all[0].base), up: up}
+		out.legs[name] = &leg{Leg: l, token: c.legToken(l), base: all[0].base, rawBase: escaped(all[0].base), up: up}
 	}
 	return out, nil
 }
@@ -121,11 +145,17 @@ func (x *exchange) fetch(ctx context.Context, name string, t compose.Target) (*h
 	if problem := pathProblem(path); problem != "" || hidesSeparator(t.RawPath) {
 		return nil, fmt.Errorf("%w: %s", compose.ErrRequest, problem) // a second lock: compose lets none through
 	}
-	bearer := l.bearer(x.caller)
+	bearer, renew, err := l.bearer(ctx, x.caller)
+	if errors.Is(err, ErrEnded) {
+		x.cancel(err) // for optional legs too: what the others say is of an ended session
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", compose.ErrToken, err)
+	}
 	res, err := l.ask(x, ctx, path, t, bearer)
-	if err == nil && res.StatusCode == http.StatusUnauthorized && bearer != "" && x.caller.Renew != nil {
+	if err == nil && res.StatusCode == http.StatusUnauthorized && bearer != "" && renew != nil {
 		// Several legs may do this at the same time: the session gets one newer token, and each of them that.
-		if newer, ok := x.caller.Renew(ctx); ok && newer != "" {
+		if newer, ok := renew(ctx); ok && newer != "" {
 			io.CopyN(io.Discard, res.Body, 4<<10) // a short answer read to its end leaves the connection fit for use
 			res.Body.Close()
 			res, err = l.ask(x, ctx, path, t, newer)
@@ -137,13 +167,20 @@ func (x *exchange) fetch(ctx context.Context, name string, t compose.Target) (*h
 	return res, nil
 }
 
-// bearer is the token that the leg's upstream gets.
-func (l *leg) bearer(c Caller) string {
-	if l.Token == "none" {
-		return ""
+// bearer is the token that the leg's upstream gets, and how a newer one is had. There is no second choice: where its own cannot be had it is none's.
+func (l *leg) bearer(ctx context.Context, c Caller) (bearer string, renew func(context.Context) (string, bool), err error) {
+	switch {
+	case l.token.Method == tokens.None:
+		return "", nil, nil
+	case c.TokenFor != nil:
+		return c.TokenFor(ctx, l.token)
+	case l.token.Method == tokens.Session:
+		return c.Bearer, c.Renew, nil
 	}
-	return c.Bearer
+	return "", nil, errNoToken
 }
+
+var errNoToken = errors.New("the caller has none to give")
 
 // ask sends one request of a leg.
 func (l *leg) ask(x *exchange, ctx context.Context, path string, t compose.Target, bearer string) (*http.Response, error) {

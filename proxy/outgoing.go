@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cloakroom/proxy/tokens"
 )
 
 // Caller is whom a request is forwarded for, as the chain before has found out.
@@ -20,6 +22,9 @@ type Caller struct {
 	User User
 	// Assertion is the signed one about the user, where the route wants one; empty: none.
 	Assertion string
+	// TokenFor gets the token of a leg of a composed answer, and how a newer one is had; it is called from several goroutines. Empty: none. An error that wraps ErrEnded ends the whole
+	// answer. nil: legs get Bearer, or fail where they want another.
+	TokenFor func(ctx context.Context, t tokens.Token) (bearer string, renew func(context.Context) (string, bool), err error)
 	// Track is told of streams, and may end them, see [Tracker]. nil: nobody ends them.
 	Track Tracker
 	// Shown is what the user may see of the session, of the values that encoding/json makes: $user in shapes. nil: nobody is signed in.

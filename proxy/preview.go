@@ -33,7 +33,11 @@ func (rt *Route) PreviewLegs(r *http.Request, c Caller) (map[string]*http.Reques
 	out := make(map[string]*http.Request, len(targets))
 	for name, t := range targets {
 		l := rt.composed.legs[name]
-		out[name] = l.request(x, r.Context(), l.base+t.Path, t, l.bearer(c))
+		bearer, _, err := l.bearer(r.Context(), c)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = l.request(x, r.Context(), l.base+t.Path, t, bearer)
 		l.up.servers[0].aim(out[name])
 	}
 	return out, nil

@@ -32,8 +32,15 @@ func (c Config) Validate(report func(key, problem string)) {
 	c.validateHeaders(report)
 	c.validateCORS(report)
 	c.validateCache(report)
-	if method := tokens.Of(c.Token, true).Method; c.Auth == "none" && (c.Token.Method == tokens.Session || method == tokens.Exchange || method == tokens.Refresh) {
-		report("token", fmt.Sprintf("%s is made from a user's, and with auth: none there is no user; leave it out, or write client for one of Cloakroom's own", method))
+	c.validateToken("token", c.Token, report)
+	for name, l := range c.Legs {
+		c.validateToken("compose."+name+".token", l.Token, report)
+	}
+}
+
+func (c Config) validateToken(key string, t tokens.Config, report func(key, problem string)) {
+	if method := tokens.Of(t, true).Method; c.Auth == "none" && (t.Method == tokens.Session || method == tokens.Exchange || method == tokens.Refresh) {
+		report(key, fmt.Sprintf("%s is made from a user's, and with auth: none there is no user; leave it out, or write client for one of Cloakroom's own", method))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/units"
 
 	"cloakroom/configs/secret"
+	"cloakroom/proxy/tokens"
 )
 
 // Config is the keys of a route that make it a composed one.
@@ -54,8 +55,8 @@ type Leg struct {
 	Timeout time.Duration `yaml:"timeout" default:"10s"`
 	// MaxBody is the largest answer that is taken of it. Between 1B and 16MiB.
 	MaxBody units.Base2Bytes `yaml:"max_body" default:"1MiB"`
-	// Token is what the upstream gets: `session`, the user's own access token where there is a session; or `none`.
-	Token string `yaml:"token" default:"session" enum:"session,none"`
+	// Token is which access token the leg's upstream gets, written like a route's. Where nothing is said it is the route's.
+	Token tokens.Config `yaml:"token" short:"method"`
 	// Headers are sent along, beside those that every upstream gets.
 	Headers map[string]secret.String `yaml:"headers" default:"{}"`
 }

@@ -23,7 +23,7 @@ func TestTheFunctionsOfShapesAreDocumented(t *testing.T) {
 	if slices.Sort(documented); !slices.Equal(documented, real) {
 		t.Errorf("documented %q\nwant       %q", documented, real)
 	}
-	for _, o := range []Outcome{OK, Unreachable, TimedOut, Status, TooLarge, Malformed, Cancelled} {
+	for _, o := range []Outcome{OK, Unreachable, TimedOut, Status, TooLarge, Malformed, NoToken, Cancelled} {
 		if !strings.Contains(string(page), "| `"+string(o)+"` |") {
 			t.Errorf("the outcome %s is not documented", o)
 		}
