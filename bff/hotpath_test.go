@@ -67,9 +67,13 @@ func answerAll(conn net.Conn, answer []byte) {
 }
 
 // hotPath is one signed-in, proxied request from a trusted copy, past net/http's server: chain, session, route, transport.
-func hotPath(t testing.TB) (request func()) {
+func hotPath(t testing.TB, change func(*configs.Config)) (request func()) {
 	t.Helper()
-	h := newHouse(t, func(c *configs.Config) { c.Routes[0].Upstream = newStillUpstream(t) })
+	h := newHouse(t, func(c *configs.Config) {
+		if c.Routes[0].Upstream = newStillUpstream(t); change != nil {
+			change(c)
+		}
+	})
 	t.Cleanup(func() { h.server.current.Load().table.Close() }) // before the upstream waits for its connections
 	br := h.browser()
 	br.signIn("/bff/login")
@@ -91,7 +95,7 @@ func hotPath(t testing.TB) (request func()) {
 // A request's allocations are the part of its cost that can be counted exactly, whatever else the machine does. Who has a reason for more raises the
 // number, and says why.
 func TestTheHotPathAllocatesLittle(t *testing.T) {
-	request := hotPath(t)
+	request := hotPath(t, nil)
 	if n := testing.AllocsPerRun(500, request); n > hotPathAllocs {
 		t.Errorf("%.0f allocations for each signed-in proxied request, want at most %d", n, hotPathAllocs)
 	}
@@ -99,7 +103,7 @@ func TestTheHotPathAllocatesLittle(t *testing.T) {
 
 // BenchmarkHotPath is what hotPath costs, the transport's two goroutines included.
 func BenchmarkHotPath(b *testing.B) {
-	request := hotPath(b)
+	request := hotPath(b, nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		request()

@@ -58,6 +58,7 @@ func (c Config) validateOrigins(key string, r proxy.Config, report func(key, pro
 	for i, origin := range r.CORS.Origins {
 		key := fmt.Sprintf("%scors.origins[%d]", key, i)
 		switch {
+		case !proxy.IsOrigin(origin): // the route says so itself
 		case origin == c.Server.PublicURL:
 			report(key, "is public_url itself, whose pages read everything as it is; leave it out")
 		case r.CORS.Credentials && !sameSite(origin, c.Server.PublicURL):

@@ -139,6 +139,9 @@ func (c *cors) allow(out http.Header, origin string) {
 	}
 }
 
+// IsOrigin reports whether a route's cors can name text.
+func IsOrigin(text string) bool { return badOrigin(text) == "" }
+
 // badOrigin says why text is no origin that a route can name.
 func badOrigin(text string) string {
 	u, err := url.Parse(text)

@@ -190,6 +190,9 @@ func (c Config) ClaimsUsed() map[string]string {
 		}
 	}
 	for i, name := range c.Headers.Assertion.Claims {
+		if slices.Contains(reservedClaims, name) {
+			continue // refused, whoever has it
+		}
 		used[fmt.Sprintf("headers.assertion.claims[%d]", i)] = name
 	}
 	return used

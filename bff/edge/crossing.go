@@ -65,7 +65,7 @@ func SameOrigin(c Crossing, own Origin, rule CrossSiteRule) (ok bool, reason str
 	case c.Site != "":
 		return siteSays(c, own, rule)
 	case c.Origin != "":
-		return originSays(c.Origin, own, rule)
+		return originSays(c, own, rule)
 	case c.CSRF == "1":
 		// Only a page of ours can add this header: other origins' would need our leave by CORS, which nobody gets for it.
 		return true, "csrf_header"
@@ -122,13 +122,13 @@ func siteSays(c Crossing, own Origin, rule CrossSiteRule) (bool, string) {
 func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // originSays decides for browsers and web views without fetch metadata.
-func originSays(origin string, own Origin, rule CrossSiteRule) (bool, string) {
+func originSays(c Crossing, own Origin, rule CrossSiteRule) (bool, string) {
 	switch {
-	case own.isOrigin(origin):
+	case own.isOrigin(c.Origin):
 		return true, "own_origin" // written by the browser, and it is ours
-	case rule.Shared:
+	case rule.Shared && (c.Mode == "" || c.Mode == "cors"):
 		return true, "shared_origin" // written by the browser, and the operator trusts it with this route
-	case origin == "null":
+	case c.Origin == "null":
 		return false, "null_origin" // a sandboxed frame, a file, or a redirect: anybody
 	}
 	return false, "foreign_origin"

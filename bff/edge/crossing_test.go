@@ -13,7 +13,7 @@ var own = edge.Origin{Scheme: "https", Host: "app.example.com"}
 
 // CSRF-01, CSRF-02, CSRF-03, CSRF-04, CSRF-09
 func TestRequestMustComeFromThisOrigin(t *testing.T) {
-	strict, safe, pages := edge.CrossSiteRule{}, edge.CrossSiteRule{WithoutMetadataSafe: true}, edge.CrossSiteRule{CrossSiteNavigation: true}
+	strict, safe, pages, shared := edge.CrossSiteRule{}, edge.CrossSiteRule{WithoutMetadataSafe: true}, edge.CrossSiteRule{CrossSiteNavigation: true}, edge.CrossSiteRule{Shared: true}
 	const ours = "https://app.example.com"
 	for _, tt := range []struct {
 		name   string
@@ -67,6 +67,14 @@ func TestRequestMustComeFromThisOrigin(t *testing.T) {
 		{"frame of a page", edge.Crossing{Method: "GET", Site: "cross-site", Mode: "navigate", Dest: "iframe"}, pages, false, "cross_site"},
 		{"form to a page", edge.Crossing{Method: "POST", Site: "cross-site", Mode: "navigate", Dest: "document"}, pages, false, "cross_site"},
 		{"script of a page", edge.Crossing{Method: "GET", Site: "cross-site", Mode: "no-cors", Dest: "script"}, pages, false, "cross_site"},
+
+		{"script of a sibling that the route names", edge.Crossing{Method: "POST", Site: "same-site", Mode: "cors", Origin: "https://admin.example.com"}, shared, true, "shared_origin"},
+		{"the same in an old browser", edge.Crossing{Method: "POST", Origin: "https://admin.example.com"}, shared, true, "shared_origin"},
+		{"form of a sibling that the route names", edge.Crossing{Method: "POST", Site: "same-site", Mode: "navigate", Dest: "document", Origin: "https://admin.example.com"}, shared, false, "same_site"},
+		{"script of a sibling that cannot read", edge.Crossing{Method: "POST", Site: "same-site", Mode: "no-cors", Origin: "https://admin.example.com"}, shared, false, "same_site"},
+		{"half of the metadata, of a sibling", edge.Crossing{Method: "POST", Mode: "no-cors", Origin: "https://admin.example.com"}, shared, false, "foreign_origin"},
+		{"another site that the route names", edge.Crossing{Method: "GET", Site: "cross-site", Mode: "cors", Origin: "https://partner.example"}, shared, false, "cross_site"},
+		{"WebSocket of a sibling that the route names", edge.Crossing{Method: "GET", Upgrade: true, Site: "same-site", Origin: "https://admin.example.com"}, shared, false, "upgrade_cross_site"},
 
 		{"own WebSocket", edge.Crossing{Method: "GET", Upgrade: true, Origin: ours}, strict, true, "upgrade_own_origin"},
 		{"own WebSocket, with metadata", edge.Crossing{Method: "GET", Upgrade: true, Origin: ours, Site: "same-origin"}, strict, true, "upgrade_own_origin"},
@@ -137,12 +145,12 @@ func TestVaryNamesAllThatDecides(t *testing.T) {
 
 // CSRF-01, CSRF-02, CSRF-03: whatever is accepted showed that it is ours.
 func FuzzSameOrigin(f *testing.F) {
-	f.Add("GET", "same-origin", "cors", "empty", "", "", false, false, false)
-	f.Add("POST", "", "", "", "https://app.example.com", "1", false, true, true)
-	f.Add("GET", "cross-site", "navigate", "document", "null", "", true, true, true)
-	f.Fuzz(func(t *testing.T, method, site, mode, dest, origin, csrf string, upgrade, safe, pages bool) {
+	f.Add("GET", "same-origin", "cors", "empty", "", "", false, false, false, false)
+	f.Add("POST", "", "", "", "https://app.example.com", "1", false, true, true, false)
+	f.Add("GET", "cross-site", "navigate", "document", "null", "", true, true, true, true)
+	f.Fuzz(func(t *testing.T, method, site, mode, dest, origin, csrf string, upgrade, safe, pages, shared bool) {
 		c := edge.Crossing{Method: method, Site: site, Mode: mode, Dest: dest, Origin: origin, CSRF: csrf, Upgrade: upgrade}
-		ok, reason := edge.SameOrigin(c, own, edge.CrossSiteRule{WithoutMetadataSafe: safe, CrossSiteNavigation: pages})
+		ok, reason := edge.SameOrigin(c, own, edge.CrossSiteRule{WithoutMetadataSafe: safe, CrossSiteNavigation: pages, Shared: shared})
 		if reason == "" {
 			t.Fatalf("SameOrigin(%+v) gives no reason", c)
 		}
@@ -155,6 +163,7 @@ func FuzzSameOrigin(f *testing.F) {
 			!upgrade && site == "none" && mode == "navigate" && reads ||
 			!upgrade && site == "" && origin == "" && csrf == "1" ||
 			!upgrade && safe && site == "" && origin == "" && reads ||
+			!upgrade && shared && (site == "same-site" && mode == "cors" || site == "" && origin != "" && (mode == "" || mode == "cors")) ||
 			!upgrade && pages && method == "GET" && mode == "navigate" && dest == "document"
 		if !evidence {
 			t.Fatalf("SameOrigin(%+v) accepts (%s) without evidence", c, reason)
