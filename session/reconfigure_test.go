@@ -58,6 +58,17 @@ func TestAReadUnderWayDoesNotOutliveItsSecret(t *testing.T) {
 		p.st.mu.Unlock()
 		p.house.gone(t, r)
 	})
+	watching(t, 0, func(t *testing.T, p *pair) {
+		s, r := p.start(time.Hour)
+		if err := p.Reconfigure(testSecrets[1:], 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		p.st.mu.Lock()
+		rec := p.st.records[s.ID()].rec
+		p.st.mu.Unlock()
+		p.copies.put(s.ID(), rec, s)
+		p.house.gone(t, r)
+	})
 	c, err := newCopies(8, 1<<20, time.Minute, time.Now())
 	if err != nil {
 		t.Fatal(err)
