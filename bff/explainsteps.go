@@ -221,9 +221,11 @@ func (q *question) compose() bool {
 func (q *question) legToken(_ context.Context, t tokens.Token) (string, func(context.Context) (string, bool), error) {
 	switch {
 	case t.Method == tokens.Client:
-		return "[a token of Cloakroom's own]", nil, nil
-	case q.caller.Bearer == "" || t.Method == tokens.Session:
-		return q.caller.Bearer, nil, nil
+		return ownToken, nil, nil
+	case !q.user:
+		return "", nil, nil
+	case t.Method == tokens.Session:
+		return accessToken, nil, nil
 	}
 	return "[the user's token by " + t.Method + "]", nil, nil
 }
