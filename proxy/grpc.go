@@ -32,7 +32,5 @@ func (x *exchange) trailers(t http.Header) {
 			delete(t, name)
 		}
 	}
-	if x.caller.Bearer != "" {
-		dropEchoes(t, x.caller.Bearer)
-	}
+	x.dropCredentials(t)
 }

@@ -176,3 +176,25 @@ func TestTrailersCrossForGRPCOnly(t *testing.T) { // PRX-01 PRX-16
 		}
 	}
 }
+
+// Law 1: what proves to a server who asks does not come back in a call's trailers either.
+func TestCredentialsDoNotComeBackInTrailers(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.WriteHeader(200)
+		for _, name := range []string{"Authorization", "X-Identity", "X-Api-Key", "X-Tenant"} {
+			w.Header().Set(http.TrailerPrefix+"Echo-"+name, "was "+r.Header.Get(name))
+		}
+	})
+	up := httptest.NewUnstartedServer(mux)
+	up.Config.Protocols = new(http.Protocols)
+	up.Config.Protocols.SetUnencryptedHTTP2(true)
+	up.Start()
+	t.Cleanup(up.Close)
+	front := newTLSFront(t, newGatewayTo(t, Upstream{URL: up.URL, Protocol: "h2c"}, telling))
+	res, _ := do(t, newRequest(t, "POST", front+"/x", "x", "Content-Type", "application/grpc", "Te", "trailers"))
+	if len(res.Trailer) != 1 || res.Trailer.Get("Echo-X-Tenant") != "was acme" {
+		t.Errorf("the client got %v", res.Trailer)
+	}
+}
