@@ -251,3 +251,28 @@ func TestASocketFileIsAnUpstream(t *testing.T) {
 		t.Errorf("got %d to %q; the server %s%s", res.StatusCode, res.Header.Get("Location"), host, uri)
 	}
 }
+
+// A client's Idempotency-Key is between it and the server. net/http takes it for leave to send a POST again on another connection.
+func TestAPOSTWithAnIdempotencyKeyIsNotSentAgain(t *testing.T) { // PRX-43
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		for _, body := range []string{"", "order"} {
+			t.Run(name+" "+body, func(t *testing.T) {
+				var orders atomic.Int32
+				var key atomic.Value
+				up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+					if r.Method == "POST" {
+						orders.Add(1)
+						key.Store(r.Header.Get(name))
+						panic(http.ErrAbortHandler)
+					}
+				})
+				g := newGatewayTo(t, Upstream{URL: up}, func(_ *Config, c *Caller) { c.Renew = func(context.Context) (string, bool) { return "", false } })
+				get(t, g.URL+"/x") // leaves a connection
+				res, _ := do(t, newRequest(t, "POST", g.URL+"/x", body, name, "k"))
+				if res.StatusCode != 502 || orders.Load() != 1 || key.Load() != "k" {
+					t.Errorf("got %d; the server saw %d orders, with the key %q", res.StatusCode, orders.Load(), key.Load())
+				}
+			})
+		}
+	}
+}
