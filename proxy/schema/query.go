@@ -68,11 +68,18 @@ func (o *operation) queryParameter(name string) *parameter {
 		if p.name == name && p.shape != deep {
 			return p
 		}
-		if p.shape == deep && strings.HasPrefix(name, p.name+"[") && strings.HasSuffix(name, "]") && strings.Count(name, "[") == 1 {
+		if p.shape == deep && p.hasField(name) {
 			return p
 		}
 	}
 	return nil
+}
+
+// hasField reports whether name is a field of a deep object: filter[status]. One bracket of each kind: servers that stop reading at the first ] would take
+// filter[status]x] for another filter[status], which nobody has looked at.
+func (p *parameter) hasField(name string) bool {
+	field, ok := strings.CutPrefix(name, p.name+"[")
+	return ok && len(field) > 1 && strings.IndexAny(field, "[]") == len(field)-1 && strings.HasSuffix(field, "]")
 }
 
 // and joins the faults of two refusals, as far as there is room. Either may be nil.

@@ -87,3 +87,21 @@ func TestRequests(t *testing.T) {
 		})
 	}
 }
+
+// VAL-03: where a deep object may have further fields, none of them is one that was judged to a server that reads brackets loosely.
+func TestADeepObjectsFieldsHaveOneNameEach(t *testing.T) {
+	q := document(t, "schema: {type: object, additionalProperties: false, properties: {since:", "schema: {type: object, properties: {since:")
+	for query, passes := range map[string]bool{
+		"filter[paid]=true&filter[more]=1":        true,
+		"filter[paid]=true&filter[paid]x]=admin":  false,
+		"filter[paid]=true&filter[paid]]=admin":   false,
+		"filter[paid]=true&filter%5Bpaid%5D%5D=1": false,
+		"filter[paid][x]=true":                    false,
+		"filter[[paid]=true":                      false,
+		"filter[]=true":                           false,
+	} {
+		if r := judge(q, asked{method: "GET", path: "/v2/orders", query: query}); (r == nil) != passes {
+			t.Errorf("%s: %v", query, r)
+		}
+	}
+}
