@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"time"
 
 	"cloakroom/bff/provider"
 	"cloakroom/proxy"
@@ -81,4 +82,24 @@ func (s *site) retire(other *site) {
 	}
 	s.stop()
 	s.table.Close()
+	s.generations.launch(s.sweep)
+}
+
+// A request that has found its route may not have found its connection yet when the site retires, and then leaves it behind.
+const (
+	sweepEvery  = 500 * time.Millisecond
+	leastSweeps = 6
+)
+
+// sweep closes the connections of a site that has retired as they become idle, until there are none.
+func (s *site) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for n := 1; s.table.Sweep() || n < leastSweeps; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }

@@ -150,7 +150,7 @@ func (s *Server) begin(ctx context.Context, wg *sync.WaitGroup) (end func()) {
 	g.launch = func(work func(context.Context)) func() {
 		ctx, cancel := context.WithCancel(ctx)
 		done := make(chan struct{})
-		wg.Go(func() { defer close(done); work(ctx) })
+		wg.Go(func() { defer close(done); defer cancel(); work(ctx) })
 		return func() { cancel(); <-done }
 	}
 	first := s.current.Load()
