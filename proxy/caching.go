@@ -96,6 +96,8 @@ func (x *exchange) audience() audience {
 	switch {
 	case auth == "none" && !known:
 		return anybody
+	case auth == "none" && x.caller.User.nobody() && x.route.Config.Cache.Policy == "public":
+		return anybody // the bearer is our own, not a user's, and the route says that what it brings is for all
 	case auth == "optional" && !known:
 		return anonymous
 	}

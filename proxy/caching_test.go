@@ -74,6 +74,22 @@ func TestAnAnswerIsAboutWhoIsNamedToTheUpstream(t *testing.T) { // HDR-08
 	}
 }
 
+// With a token of the machine's own, what is public is for the operator to say.
+func TestAnAnswerToTheMachineIsPublicOnlyIfTheRouteSaysSo(t *testing.T) { // HDR-08, HDR-12
+	up, _ := rawUpstream(t, "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=60\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	for name, c := range map[string]struct {
+		cache CacheConfig
+		want  string
+	}{"it does": {CacheConfig{Policy: "public", MaxAge: time.Minute}, "public, max-age=60"}, "it does not": {CacheConfig{}, "no-store"}} {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t, up, func(conf *Config, _ *Caller) { conf.Auth, conf.Cache = "none", c.cache })
+			if res, _ := get(t, g.URL+"/x"); !slices.Equal(res.Header["Cache-Control"], []string{c.want}) || res.Header["Vary"] != nil {
+				t.Errorf("got %q, Vary %q", res.Header["Cache-Control"], res.Header["Vary"])
+			}
+		})
+	}
+}
+
 func TestPoliciesThatAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		auth  string
