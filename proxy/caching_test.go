@@ -75,7 +75,7 @@ func TestAnAnswerIsAboutWhoIsNamedToTheUpstream(t *testing.T) { // HDR-08
 }
 
 // With a token of the machine's own, what is public is for the operator to say.
-func TestAnAnswerToTheMachineIsPublicOnlyIfTheRouteSaysSo(t *testing.T) { // HDR-08, HDR-12
+func TestAnAnswerToTheMachineIsPublicOnlyIfTheRouteSaysSo(t *testing.T) { // HDR-08
 	up, _ := rawUpstream(t, "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=60\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	for name, c := range map[string]struct {
 		cache CacheConfig
