@@ -166,6 +166,7 @@ func newReverseProxy(rt *Route) *httputil.ReverseProxy {
 			x := p.In.Context().(*exchange)
 			x.route.target.aim(p.Out, x.path, x.rawPath, p.In.URL.RawQuery)
 			p.Out.Header = x.outgoing()
+			sendOnce(p.Out.Header)
 			p.Out.Trailer = nil
 			x.out = p.Out
 		},

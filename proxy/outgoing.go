@@ -60,12 +60,12 @@ func (x *exchange) outgoing() http.Header {
 	dropNamed(h, in["Connection"]) // before ours are there, so that a client cannot name what is added here (V-03)
 	x.addPersonal(h)
 	x.addOurs(h) // last: nothing that a route says takes their place
-	sendOnce(h)
 	return h
 }
 
 // sendOnce keeps net/http from sending a request again because of a header: it takes one with an idempotency key for leave to repeat a POST that a server
 // may have seen, when the connection breaks. It finds those headers by exactly these names, and servers by any case of letters.
+// It is for the very last: whoever looks for a header afterwards would miss these.
 func sendOnce(h http.Header) {
 	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
 		if values, ok := h[name]; ok {

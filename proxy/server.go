@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cloakroom/proxy/compose"
 )
 
 // server is one of the servers of an upstream.
@@ -59,6 +61,9 @@ func (s *server) roundTrip(out *http.Request, stream bool) (*http.Response, erro
 // blames reports whether a request that failed tells something about the server: nobody else ended it, or the server took too long.
 func blames(ctx context.Context) bool {
 	cause := context.Cause(ctx)
+	if _, ok := errors.AsType[*compose.Failure](cause); ok {
+		return false // another leg's: that one's server may have been too slow, not this one
+	}
 	return cause == nil || errors.Is(cause, ErrUpstreamTimeout) || errors.Is(cause, context.DeadlineExceeded)
 }
 
