@@ -190,6 +190,12 @@ func exchangeRoutes(c *stack.Config) {
   - {path: /secret/, upstream: %[1]s, token: {audience: secret}}
   - {path: /mapped/, upstream: %[1]s, token: {resource: "https://mapped.example"}}
   - {path: /late/, upstream: %[1]s, token: {audience: users, scopes: [email]}}
+  - path: /home
+    compose:
+      mine: {url: "%[1]s/leg-own/json"}
+      orders: {url: "%[1]s/leg-orders/json", token: {audience: orders, scopes: [profile]}}
+      nobody: {url: "%[1]s/leg-none/json", token: none}
+      secret: {url: "%[1]s/leg-secret/json", token: {audience: secret}, optional: true}
 `, c.Upstream)
 }
 
@@ -259,6 +265,15 @@ func TestExchangedTokens(t *testing.T) {
 	}
 	s.problem(s.get(alice, "/secret/json", 502), "token_refused")
 	s.problem(s.get(alice, "/mapped/json", 502), "token_refused") // answered 200, with a token for ourselves
+	home := s.get(alice, "/home", 200)
+	if home.Header.Get("X-Cloakroom-Partial") != "secret" || len(s.arrived("/leg-secret/")) != 0 || z.Exchanged("orders") != 2 {
+		t.Errorf("parts missing: %q; %d exchanges for orders", home.Header.Get("X-Cloakroom-Partial"), z.Exchanged("orders"))
+	}
+	for path, want := range map[string]string{"/leg-own/": s.arrived("/own/json?alice")[0].Bearer(), "/leg-orders/": s.arrived("/orders/json?alice")[0].Bearer(), "/leg-none/": ""} {
+		if got := s.arrived(path); len(got) != 1 || got[0].Bearer() != want {
+			t.Errorf("%s has another token than a route's", path)
+		}
+	}
 	if len(s.arrived("/secret/"))+len(s.arrived("/mapped/")) != 0 {
 		t.Error("an upstream was asked without its token")
 	}

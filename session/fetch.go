@@ -14,7 +14,7 @@ func (m *Manager) exchange(ctx, writing context.Context, l *lease, s *Session) (
 		return nil, errors.New("the session's own access token has run out")
 	}
 	t := l.errand.target
-	asking, cancel := context.WithTimeout(settled(ctx), m.deps.RefreshTimeout)
+	asking, cancel := context.WithTimeout(settled(ctx), m.refreshTimeout())
 	defer cancel()
 	g, err := m.ask(asking, s, t)
 	if err == nil {

@@ -84,7 +84,7 @@ func (m *Manager) granted(ctx context.Context, s *Session, t Target, enough func
 		cur, err = m.AccessToken(ctx, s)
 	}
 	if err == nil {
-		waiting, cancel := context.WithTimeoutCause(ctx, m.deps.RefreshTimeout+waitSlack, errSlow)
+		waiting, cancel := context.WithTimeoutCause(ctx, m.refreshTimeout()+waitSlack, errSlow)
 		defer cancel()
 		cur, err = m.join(waiting, cur, errand{enough: enough, target: t})
 	}
