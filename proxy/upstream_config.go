@@ -47,13 +47,13 @@ type HealthConfig struct {
 // TLSConfig is both sides' proof towards an upstream. The files are read again when they change: new connections use the new ones.
 type TLSConfig struct {
 	// CA is a PEM file with the authorities that may vouch for the servers. Default: the system's.
-	CA string `yaml:"ca" default:"" file:"true"`
+	CA string `yaml:"ca" default:"" file:"watched"`
 	// ServerName is the name that the servers' certificates must have. Default: the URL's host.
 	ServerName string `yaml:"server_name" default:""`
 	// Cert is a PEM file with the certificate, and what it hangs on, by which the servers know us (mutual TLS). Needs key.
-	Cert string `yaml:"cert" default:"" file:"true"`
+	Cert string `yaml:"cert" default:"" file:"watched"`
 	// Key is a PEM file with the private key of cert.
-	Key string `yaml:"key" default:"" file:"true"`
+	Key string `yaml:"key" default:"" file:"watched"`
 }
 
 // upstreamName is what may name an upstream: it stands in logs and metrics, and is no URL.
