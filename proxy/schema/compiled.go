@@ -2,8 +2,10 @@ package schema
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -70,14 +72,20 @@ var formats = []jsonschema.Format{
 	{Name: "int64", Validate: fits(64)},
 }
 
-// fits judges whole numbers. Others the schema's type refuses.
+// fits judges whole numbers, however they are written: 1e30 is one. Others the schema's type refuses.
 func fits(bits int) func(any) error {
+	most := math.Ldexp(1, bits-1)
 	return func(v any) error {
-		text, ok := v.(fmt.Stringer) // json.Number
-		if !ok || !integer.MatchString(text.String()) {
+		number, ok := v.(json.Number)
+		if !ok {
 			return nil
 		}
-		if _, err := strconv.ParseInt(text.String(), 10, bits); err != nil {
+		_, err := strconv.ParseInt(number.String(), 10, bits)
+		if err == nil {
+			return nil
+		}
+		f, _ := number.Float64() // infinite where it is larger still
+		if errors.Is(err, strconv.ErrRange) || f >= most || f < -most {
 			return errors.New("is too large")
 		}
 		return nil

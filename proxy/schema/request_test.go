@@ -105,3 +105,21 @@ func TestADeepObjectsFieldsHaveOneNameEach(t *testing.T) {
 		}
 	}
 }
+
+// A number that does not fit is too large in whatever form it is written.
+func TestWholeNumbersFitTheirFormat(t *testing.T) {
+	for format, numbers := range map[string]map[string]bool{
+		"int32": {"2147483647": true, "-2147483648": true, "2147483648": false, "-2147483649": false, "2e3": true, "1e30": false, "2147483648.0": false, "1.5": true},
+		"int64": {"9223372036854775807": true, "-9223372036854775808": true, "9223372036854775808": false, "1e18": true, "1e19": false, "-1E300": false, "9223372036854775808.0": false, `"9e99"`: true},
+	} {
+		q, err := compileText(t, "", `{"format":"`+format+`"}`, Request{Schema: "s.json"}, orders)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for body, fits := range numbers {
+			if r := judge(q, asked{method: "POST", path: "/v2/orders", body: body}); (r == nil) != fits {
+				t.Errorf("%s as %s: %v", body, format, r)
+			}
+		}
+	}
+}
