@@ -23,6 +23,7 @@ const maxKeys = 64
 // goes there at most once per cooldown and otherwise repeats what it got the last time.
 type keySet struct {
 	remote   *oidc.RemoteKeySet
+	fresh    func() *oidc.RemoteKeySet // one that knows nothing yet
 	fetch    func(ctx context.Context) ([]byte, error)
 	now      func() time.Time
 	cooldown time.Duration
@@ -49,7 +50,10 @@ func (p *Provider) newKeySet(url string) *keySet {
 		return body, err
 	}
 	// The library's goroutine ends with its request, and that with the timeout above.
-	k.remote = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), &http.Client{Transport: k}), url)
+	k.fresh = func() *oidc.RemoteKeySet {
+		return oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), &http.Client{Transport: k}), url)
+	}
+	k.remote = k.fresh()
 	k.turn <- struct{}{}
 	return k
 }
@@ -100,10 +104,12 @@ func (k *keySet) RoundTrip(r *http.Request) (*http.Response, error) {
 // verify returns the payload of a token whose header has passed parseToken. Without a verdict, because a key is unknown and the
 // provider cannot be asked for it, the error is errNoKeys; otherwise it is a Refusal.
 func (k *keySet) verify(ctx context.Context, raw, keyID string) ([]byte, error) {
-	<-k.turn
-	before := k.asks
-	k.turn <- struct{}{}
+	before, _ := k.asked()
 	payload, err := k.remote.VerifySignature(ctx, raw)
+	if asks, due := k.asked(); err != nil && asks == before && due {
+		// The library has joined a fetch that was over: it takes a moment to notice. One that has made none yet makes its own.
+		payload, err = k.fresh().VerifySignature(ctx, raw)
+	}
 	if err == nil {
 		return payload, nil
 	}
@@ -119,6 +125,13 @@ func (k *keySet) verify(ctx context.Context, raw, keyID string) ([]byte, error) 
 		return nil, &Refusal{ReasonSignature, errWithheld}
 	}
 	return nil, refuse(ReasonSignature, "no key of the provider verifies it")
+}
+
+// asked tells how often the network was asked, and whether it may be again.
+func (k *keySet) asked() (asks int, due bool) {
+	<-k.turn
+	defer func() { k.turn <- struct{}{} }()
+	return k.asks, !k.now().Before(k.next)
 }
 
 // has reports whether the last good key set has a key of that ID. A token that names no key is judged by all of them.
