@@ -70,6 +70,9 @@ func TestGrantIsRefused(t *testing.T) {
 		}
 		b.answer = nil
 		w.wantGrant(t, w.two, b.target("orders"), "alice's 3. for orders by access-0")
+		b.answer = func() (Granted, error) { return Granted{}, ErrGrantRefused }
+		time.Sleep(almostExpired) // the grant is due, and alive
+		w.wantNoGrant(t, w.one, b.target("orders"), ErrGrantRefused)
 		if ended, _ := w.one.reported(); len(ended) != 0 {
 			t.Errorf("ended %q", ended)
 		}
