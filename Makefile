@@ -13,8 +13,8 @@ help: ## list the commands
 setup: ## install what the tests need and this machine lacks
 	@scripts/setup.sh
 
-build: ## build bin/cloakroom, static
-	CGO_ENABLED=0 go build -trimpath -o bin/cloakroom ./cmd/cloakroom
+build: ## build bin/cloakroom, static, and bin/devprovider, which developers sign in at
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/cloakroom ./cmd/devprovider
 
 lint: ## gofmt, go vet, staticcheck, govulncheck
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \

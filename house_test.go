@@ -66,6 +66,7 @@ var may = map[string][]string{
 	".":                 {},
 	"cmd/cloakroom":     {"bff", "configs"},
 	"cmd/demo":          {"bff", "configs", "bff/idp", "web"},
+	"cmd/devprovider":   {"bff/idp"},
 	"bff":               {"bff/edge", "bff/assertion", "bff/certs", "bff/provider", "bff/static", "session", "session/redis", "session/memory", "proxy", "proxy/tokens", "web", "configs", "configs/secret"},
 	"bff/edge":          {"configs/secret"},
 	"bff/certs":         {"configs/secret"},
