@@ -27,8 +27,8 @@ var mayChange = []string{
 // ErrProviderAway is wrapped by Reload where everything is right but for a provider that cannot be discovered now. Later it may be.
 var ErrProviderAway = errors.New("cannot be discovered")
 
-// errNotRunning is for a Reload before Run or after its end.
-var errNotRunning = errors.New("the server is not running")
+// ErrNotRunning is the error of a Reload before Run, while the server drains, and after its end.
+var ErrNotRunning = errors.New("the server is not running")
 
 // RestartNeeded is the error of a Reload that would change what cannot change while the server runs.
 type RestartNeeded struct {
@@ -56,8 +56,8 @@ const (
 func (s *Server) Reload(cfg *configs.Config) error {
 	s.generations.Lock()
 	defer s.generations.Unlock()
-	if s.generations.launch == nil {
-		return errNotRunning
+	if s.generations.launch == nil || s.draining.Load() {
+		return ErrNotRunning
 	}
 	before := s.current.Load()
 	next, err := s.next(cfg, before)
@@ -126,7 +126,7 @@ func (s *site) learn(over <-chan struct{}) error {
 		case <-late.C:
 			return fmt.Errorf("providers.%s: %w: %w\nsee that it is up and that issuer is right; until then the configuration before holds", name, ErrProviderAway, k.Ready())
 		case <-over:
-			return errNotRunning
+			return ErrNotRunning
 		}
 	}
 	return nil

@@ -248,8 +248,12 @@ func TestARefreshGoesToTheProviderOfToday(t *testing.T) {
 func TestAReloadBeforeAndAfterTheRunIsRefused(t *testing.T) {
 	h := newHouse(t, nil)
 	cfg := h.changed(func(*configs.Config) {})
+	h.server.draining.Store(true)
+	if err := h.server.Reload(cfg); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("while it drains: %v", err)
+	}
 	h.stop()
-	if err := h.server.Reload(cfg); !errors.Is(err, errNotRunning) {
+	if err := h.server.Reload(cfg); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("after the end: %v", err)
 	}
 	fresh, err := New(cfg, Options{Log: discard()})
@@ -257,7 +261,7 @@ func TestAReloadBeforeAndAfterTheRunIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fresh.close()
-	if err := fresh.Reload(cfg); !errors.Is(err, errNotRunning) {
+	if err := fresh.Reload(cfg); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("before the beginning: %v", err)
 	}
 }

@@ -28,22 +28,24 @@ type reading struct {
 	digest  [32]byte
 }
 
-// read loads the configuration when nobody is writing it: all that it was made of was the same before and after. Files that never come to
+// read loads the configuration when nobody is writing it: all that it was made of was the same before and after, and settle ago. The first half of a file may
+// well be a configuration, one without the rules of the other half. Files that never come to
 // rest are taken as they are. before is what the one before was made of: of one that is wrong, the rest is not known.
-func read(ctx context.Context, path string, before configs.Watched) reading {
-	for try := 1; ; try++ {
-		r := load(path, before)
+func read(ctx context.Context, path string, before configs.Watched, settle time.Duration) reading {
+	r := load(path, before)
+	for range settleTries {
 		digest := r.watched.Digest()
-		r = load(path, before)
-		if r.digest = r.watched.Digest(); r.digest == digest || try == settleTries {
-			return r
-		}
 		select {
 		case <-ctx.Done():
 			return r
-		case <-time.After(settleTime):
+		case <-time.After(settle):
+		}
+		r = load(path, before)
+		if r.digest = r.watched.Digest(); r.digest == digest {
+			break
 		}
 	}
+	return r
 }
 
 func load(path string, before configs.Watched) reading {
@@ -56,10 +58,16 @@ func load(path string, before configs.Watched) reading {
 	return r
 }
 
+// switcher is a server as far as its reloader knows it.
+type switcher interface {
+	Reload(*configs.Config) error
+	Invalid(error)
+}
+
 // reloader hands the server what its files say.
 type reloader struct {
 	path   string
-	server *bff.Server
+	server switcher
 	level  *slog.LevelVar
 	last   reading
 	retry  time.Time // when to try the same again; zero: not
@@ -85,7 +93,7 @@ func (r *reloader) run(ctx context.Context, asked <-chan os.Signal) {
 
 // reload reads the configuration and switches to it. Whatever is wrong with it is said once, and then not again before something changes.
 func (r *reloader) reload(ctx context.Context) {
-	next := read(ctx, r.path, r.last.watched)
+	next := read(ctx, r.path, r.last.watched, settleTime)
 	if ctx.Err() != nil {
 		return
 	}
@@ -99,5 +107,7 @@ func (r *reloader) reload(ctx context.Context) {
 		setLevel(r.level, next.cfg.Server.Log)
 	case errors.Is(err, bff.ErrProviderAway):
 		r.retry = time.Now().Add(retryAfter)
+	case errors.Is(err, bff.ErrNotRunning):
+		r.retry = time.Now() // not yet: it would otherwise run what its files do not say any more, and nobody would know
 	}
 }

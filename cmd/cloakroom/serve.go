@@ -35,7 +35,7 @@ wrong with it, which the log then says.`,
 		asked := make(chan os.Signal, 1)
 		signal.Notify(asked, syscall.SIGHUP) // from the beginning: by itself it would end the process
 		defer signal.Stop(asked)
-		first := read(c.Context(), *path, configs.WatchedFile(*path))
+		first := read(c.Context(), *path, configs.WatchedFile(*path), 0)
 		if first.err != nil {
 			return first.err
 		}
