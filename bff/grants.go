@@ -68,7 +68,7 @@ func (s *Server) wireTokens() (err error) {
 	if s.holds, err = lru.New[holdKey, time.Time](maxMachineTokens); err != nil {
 		return err
 	}
-	s.machine, err = newMachineTokens(s.now)
+	s.machine, err = newMachineTokens(s.log, s.now)
 	return err
 }
 

@@ -3,6 +3,8 @@ package bff
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -21,6 +23,7 @@ const (
 
 // machineTokens are this server's own access tokens, by client credentials, in memory. No user is in them, so only routes get one whose configuration says so (AUZ-08).
 type machineTokens struct {
+	log    *slog.Logger
 	now    func() time.Time
 	ctx    context.Context // of all fetches
 	cancel context.CancelFunc
@@ -40,10 +43,10 @@ type machineToken struct {
 	flight chan struct{} // closed when the fetch under way has ended; nil: none is
 }
 
-func newMachineTokens(now func() time.Time) (*machineTokens, error) {
+func newMachineTokens(log *slog.Logger, now func() time.Time) (*machineTokens, error) {
 	tokens, err := lru.New[holdKey, *machineToken](maxMachineTokens)
 	ctx, cancel := context.WithCancel(context.Background())
-	return &machineTokens{now: now, ctx: ctx, cancel: cancel, tokens: tokens}, err
+	return &machineTokens{log: log, now: now, ctx: ctx, cancel: cancel, tokens: tokens}, err
 }
 
 // machineBearer is this server's own token. It is that of the default provider, whoever the user is.
@@ -108,12 +111,12 @@ func (m *machineTokens) wants(t *machineToken, refused string) bool {
 	if force {
 		t.forced = now
 	}
-	return force || t.due(now)
+	return force || t.due(now) || errors.Is(t.err, session.ErrGrantRefused) // a refusal serves nobody until the old token is due
 }
 
 // fly fetches a token. It belongs to no request.
 func (m *machineTokens) fly(t *machineToken, fetch func(context.Context) (provider.Tokens, error)) {
-	got, err := fetch(m.ctx)
+	got, err := m.guarded(fetch)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.err = err; err == nil {
@@ -123,6 +126,19 @@ func (m *machineTokens) fly(t *machineToken, fetch func(context.Context) (provid
 	}
 	close(t.flight)
 	t.flight = nil
+}
+
+var errFetchPanicked = errors.New("fetching the token panicked")
+
+// guarded is fetch, whose panic would end the process: it runs in a goroutine of its own. The panic's value may quote a token.
+func (m *machineTokens) guarded(fetch func(context.Context) (provider.Tokens, error)) (got provider.Tokens, err error) {
+	defer func() {
+		if recover() != nil {
+			m.log.Error("fetching a token of our own panicked", "stack", string(debug.Stack()))
+			got, err = provider.Tokens{}, errFetchPanicked
+		}
+	}()
+	return fetch(m.ctx) // which ends within the provider's timeout
 }
 
 // due is the session engine's rule: when a tenth of its life is left, at least a second and at most a minute, and never in its first half.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -39,7 +41,7 @@ func (p *till) fail(err error) {
 func inTill(t *testing.T, test func(m *machineTokens, p *till, want func(refused, token string, err error))) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		m, err := newMachineTokens(time.Now)
+		m, err := newMachineTokens(slog.New(slog.DiscardHandler), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,6 +109,33 @@ func TestOwnTokenIsRefusedByAnUpstream(t *testing.T) {
 		want("token 2", "token 2", nil) // a minute has not passed
 		time.Sleep(machineForce)
 		want("token 2", "token 3", nil)
+	})
+}
+
+// A token that an upstream refused is not the end: what the provider then refuses is asked for again after the pause, however long the old token would have lived.
+func TestOwnTokenIsAskedForAgainAfterARefusal(t *testing.T) {
+	inTill(t, func(m *machineTokens, p *till, want func(string, string, error)) {
+		want("", "token 1", nil)
+		p.fail(session.ErrGrantRefused)
+		want("token 1", "", session.ErrGrantRefused)
+		p.fail(nil)
+		want("", "", session.ErrGrantRefused) // for five seconds
+		time.Sleep(machinePause)
+		want("", "token 3", nil)
+	})
+}
+
+// A fetch that panics is a failure of that fetch: whoever waits gets an answer, and the process lives.
+func TestOwnTokensFetchPanics(t *testing.T) {
+	inTill(t, func(m *machineTokens, p *till, want func(string, string, error)) {
+		var logged strings.Builder
+		m.log = slog.New(slog.NewTextHandler(&logged, nil))
+		_, err := m.get(context.Background(), holdKey{key: "jobs"}, "", func(context.Context) (provider.Tokens, error) { panic("ey-secret") })
+		if !errors.Is(err, errFetchPanicked) || strings.Contains(logged.String(), "ey-secret") || !strings.Contains(logged.String(), "stack") {
+			t.Errorf("got %v, logged %s", err, &logged)
+		}
+		time.Sleep(machinePause)
+		want("", "token 1", nil)
 	})
 }
 
