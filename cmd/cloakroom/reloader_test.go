@@ -87,7 +87,7 @@ func TestAConfigurationWhoseProviderIsAwayIsTriedAgain(t *testing.T) {
 			t.Fatalf("tried at %v, want three times", b.at)
 		}
 		for i, after := range []time.Duration{b.at[1] - b.at[0], b.at[2] - b.at[1]} {
-			if after < retryAfter || after > retryAfter+2*lookEvery {
+			if after < 30*time.Second || after > 32*time.Second {
 				t.Errorf("try %d came after %v", i+2, after)
 			}
 		}
@@ -127,7 +127,7 @@ func TestHalfAFileIsNotTaken(t *testing.T) {
 		half := reloadable("http://127.0.0.1:1", `include: ["team.yaml"]`)
 		f.write("cloakroom.yaml", half)
 		f.write("team.yaml", "routes: []\n")
-		pass(lookEvery + settleTime + 700*time.Millisecond) // just before the next look
+		pass(1950 * time.Millisecond) // just before the next look
 		route := "routes:\n  - path: /team/\n    upstream: http://127.0.0.1:1\n"
 		if err := os.WriteFile(f.path("team.yaml"), []byte(route), 0o600); err != nil {
 			t.Fatal(err)
