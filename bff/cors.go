@@ -13,8 +13,7 @@ func preflight(r *http.Request) bool {
 
 // preflight answers what a browser asks before another origin's request: by the route that the announced request would take, from the configuration alone.
 func (s *site) preflight(w http.ResponseWriter, r *http.Request) error {
-	announced := &http.Request{Method: r.Header.Get("Access-Control-Request-Method"), URL: r.URL, Host: r.Host}
-	route, _ := s.table.Match(announced)
+	route, _ := s.table.Match(announced(r))
 	if route == nil {
 		return answerPreflight(w)
 	}
@@ -22,6 +21,11 @@ func (s *site) preflight(w http.ResponseWriter, r *http.Request) error {
 	rec.Route = route.Config.Path
 	rec.Reason = route.Preflight(w.Header(), r)
 	return answerPreflight(w)
+}
+
+// announced is the request for which a preflight asks.
+func announced(r *http.Request) *http.Request {
+	return &http.Request{Method: r.Header.Get("Access-Control-Request-Method"), URL: r.URL, Host: r.Host}
 }
 
 // answerPreflight ends it. Where nothing was put into the headers, nothing is allowed: no session, no upstream, no Access-Control header.

@@ -44,6 +44,8 @@ type Request struct {
 	Target string
 	// Header are the request's headers. What browsers say about where a request comes from is [From].
 	Header http.Header
+	// Body is the request's; nil is one that is not known: of a GET or HEAD none, of another method any that may be there. An empty one is none.
+	Body []byte
 	// Claims are those of the ID token of the user who is signed in; nil: nobody is.
 	Claims map[string]any
 }
@@ -58,6 +60,8 @@ const (
 	SignIn = "sign_in"
 	// Bounced is a navigation from another site that arrives again from this origin.
 	Bounced = "bounced"
+	// Answered is a request that is answered here because it may go no further (Max-Forwards).
+	Answered = "answered"
 	// Preflight is a CORS preflight request, which is answered here.
 	Preflight = "preflight"
 	// App is answered from the app's own files.
@@ -123,9 +127,10 @@ type question struct {
 	// anonymous is a request that goes on without a session whoever sends it.
 	anonymous bool
 	// user is that somebody is signed in, and the session counts.
-	user   bool
-	caller proxy.Caller
-	out    *Explanation
+	user    bool
+	caller  proxy.Caller
+	preview *proxy.Preview
+	out     *Explanation
 }
 
 // Explain says what becomes of a request.
@@ -142,6 +147,8 @@ func (e *Explainer) Explain(req Request) Explanation {
 		q.crossSite,
 		q.session,
 		q.token,
+		q.admission,
+		q.validation,
 		q.forward,
 	} {
 		if !step() {
@@ -182,14 +189,22 @@ func (q *question) readPath() bool {
 	if r.URL, err = url.ParseRequestURI(q.Target); err != nil || r.URL.Host != "" || strings.ContainsAny(q.Target, " \t\r\n") {
 		return q.refuse("path", &edge.Problem{Code: "bad_request"}, "a request's target is a path, perhaps with a query, as browsers send it: without spaces, and without a host")
 	}
-	r.RequestURI = q.Target
+	r.RequestURI, r.ContentLength = q.Target, int64(len(q.Body))
 	for name, values := range q.Header {
 		r.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	if host := r.Header["Host"]; len(host) > 0 {
+		r.Host = host[0]
+		delete(r.Header, "Host")
 	}
 	q.r = r
 	if edge.Unanswerable(r.Method) {
 		return q.refuse("path", &edge.Problem{Code: "method_not_allowed"}, "%s never reaches anything", r.Method)
 	}
+	if reason := edge.Misdirected(q.origin, r); reason != "" {
+		return q.refuse("path", &edge.Problem{Code: "misdirected"}, "the request is for another host than public_url's: %s", words(reason))
+	}
+	r.Host = q.origin.Host
 	if code, reason := edge.Canonicalize(r); reason != "" {
 		return q.refuse("path", &edge.Problem{Code: code}, "%s", words(reason))
 	}

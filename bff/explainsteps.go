@@ -2,6 +2,7 @@ package bff
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -26,21 +27,21 @@ var someone = netip.MustParseAddr("192.0.2.1")
 
 // findRoute looks for who answers, as site.app does.
 func (q *question) findRoute() bool {
-	if reserved(q.r.URL.Path) {
+	switch path := q.r.URL.Path; {
+	case reserved(path):
 		return q.stop("route", Endpoint, "everything under /bff is Cloakroom's own")
+	case path == keySetPath && len(q.cfg.Assertions.Keys) > 0:
+		return q.stop("route", Endpoint, "the keys of assertions are answered here")
+	case preflight(q.r):
+		return q.preflight()
 	}
 	route, allow := q.table.Match(q.r)
-	q.others(route)
+	q.others(route, q.r.Method)
 	switch {
 	case route != nil:
 		q.route = route
 		q.out.Route = new(q.explained(route, ""))
-		if preflight(q.r) {
-			return q.preflight()
-		}
 		return q.pass("route", "%s", route.Config.Path)
-	case preflight(q.r):
-		return q.preflight()
 	case allow != nil:
 		return q.refuse("route", &edge.Problem{Code: "method_not_allowed"}, "the path is for %s", strings.Join(allow, ", "))
 	case q.cfg.SPA.Dir == "" && q.cfg.SPA.DevServer == "":
@@ -49,19 +50,39 @@ func (q *question) findRoute() bool {
 	return q.stop("route", App, "no route has this path: the app's own files answer")
 }
 
+// preflights are the reasons of proxy.Route.Preflight in words.
+var preflights = map[string]string{
+	"cors_none":            "the route has no cors",
+	"cors_origin":          "cors.origins does not name this origin",
+	"cors_private_network": "it asks for a network that the user is in",
+	"cors_method":          "cors.methods does not have this method",
+	"cors_header":          "cors.headers does not have all of these headers",
+}
+
+// preflight says what a browser is told about a request that it announces, as site.preflight does.
 func (q *question) preflight() bool {
 	q.out.Status = http.StatusNoContent
-	return q.stop("preflight", Preflight, "a browser asks whether another site's page may send this, and is told nothing that would allow it")
+	next := announced(q.r)
+	route, _ := q.table.Match(next)
+	q.others(route, next.Method)
+	if route == nil {
+		return q.stop("preflight", Preflight, "no route takes a %s of this path: the browser is told nothing that would allow it", next.Method)
+	}
+	q.out.Route = new(q.explained(route, ""))
+	if reason := route.Preflight(http.Header{}, q.r); reason != "" {
+		return q.stop("preflight", Preflight, "%s: the browser is told nothing that would allow it", preflights[reason])
+	}
+	return q.stop("preflight", Preflight, "the browser may send a %s from %s", next.Method, q.r.Header.Get("Origin"))
 }
 
 // others lists the routes whose pattern matches too.
-func (q *question) others(route *proxy.Route) {
+func (q *question) others(route *proxy.Route, method string) {
 	for _, rt := range q.table.Candidates(q.r) {
 		if rt == route {
 			continue
 		}
 		why := "its pattern is less specific: it takes more paths"
-		if m := rt.Config.Methods; len(m) > 0 && !takes(m, q.r.Method) {
+		if m := rt.Config.Methods; len(m) > 0 && !takes(m, method) {
 			why = "takes " + strings.Join(m, ", ") + " only"
 		}
 		q.out.Others = append(q.out.Others, q.explained(rt, why))
@@ -154,7 +175,7 @@ func (q *question) signedIn() bool {
 		for name = range q.cfg.Providers {
 		}
 	}
-	shown, roles, reason := q.cfg.Providers[name].Shown(q.Claims)
+	shown, roles, reason := q.cfg.Providers[name].Shown(stored(q.Claims))
 	if reason != "" {
 		return q.refuse("session", &edge.Problem{Code: "sign_in_refused"}, "no session would be made for these claims: %s", words(reason))
 	}
@@ -171,16 +192,45 @@ func (q *question) signedIn() bool {
 	return q.pass("session", "auth %s: %v is signed in%s", q.route.Config.Auth, shown["sub"], with)
 }
 
+// admission decides what depends neither on what the request says nor on the upstream.
+func (q *question) admission() bool {
+	q.caller.Proto, q.caller.Host, q.caller.ClientIP, q.caller.RequestID = q.origin.Scheme, q.origin.Host, someone, requestID
+	q.caller.TokenFor = q.legToken
+	var err error
+	if q.preview, err = q.route.Preview(q.r, q.caller); err != nil {
+		return q.unforwarded("upstream", err)
+	}
+	return true
+}
+
+// validation holds the request against the route's description.
+func (q *question) validation() bool {
+	body := q.Body
+	if body == nil && (q.r.Method == http.MethodGet || q.r.Method == http.MethodHead) {
+		body = []byte{} // browsers send none
+	}
+	checked, whole, err := q.preview.Judge(body)
+	switch {
+	case err != nil:
+		return q.unforwarded("validation", err)
+	case checked && whole:
+		return q.pass("validation", "the request is as described")
+	case checked:
+		return q.pass("validation", "path, query and headers are as described; the body is not given (--body), so it is taken to be right")
+	}
+	return true
+}
+
 // forward makes the request that the upstream would get.
 func (q *question) forward() bool {
-	q.caller.Proto, q.caller.Host, q.caller.ClientIP, q.caller.RequestID = q.origin.Scheme, q.origin.Host, someone, requestID
+	if q.preview.AnsweredHere() {
+		q.out.Status = http.StatusNoContent
+		return q.stop("upstream", Answered, "Max-Forwards: 0 asks whoever is here")
+	}
 	if q.route.Config.On() {
 		return q.compose()
 	}
-	out, err := q.route.Preview(q.r, q.caller)
-	if err != nil {
-		return q.unforwarded(err)
-	}
+	out := q.preview.Request()
 	q.out.Method, q.out.Upstream, q.out.Headers = out.Method, out.URL.String(), q.masked(out.Header)
 	q.out.Verdict = Forwarded
 	return q.pass("upstream", "%s", q.out.Upstream)
@@ -202,10 +252,9 @@ func From(where string) http.Header {
 
 // compose makes the requests that a composed route's upstreams would get.
 func (q *question) compose() bool {
-	q.caller.TokenFor = q.legToken
-	legs, err := q.route.PreviewLegs(q.r, q.caller)
+	legs, err := q.preview.Legs()
 	if err != nil {
-		return q.unforwarded(err)
+		return q.unforwarded("upstream", err)
 	}
 	q.out.Method, q.out.Legs, q.out.Verdict = http.MethodGet, map[string]ExplainedLeg{}, Forwarded
 	var words []string
@@ -231,10 +280,33 @@ func (q *question) legToken(_ context.Context, t tokens.Token) (string, func(con
 }
 
 // unforwarded is the end for a request that Forward would refuse.
-func (q *question) unforwarded(err error) bool {
+func (q *question) unforwarded(step string, err error) bool {
 	p, _ := upstreamProblem(err).(*edge.Problem)
 	if p == nil {
 		p = &edge.Problem{Code: "internal"}
 	}
-	return q.refuse("upstream", p, "%v", err)
+	refusal, ok := errors.AsType[*proxy.Refusal](err)
+	if !ok {
+		return q.refuse(step, p, "%v", err)
+	}
+	return q.refuse(step, p, "%s", described(refusal))
+}
+
+// described says what of a request is not as described.
+func described(r *proxy.Refusal) string {
+	switch {
+	case len(r.Allow) > 0:
+		return "the description has other methods of this path: " + strings.Join(r.Allow, ", ")
+	case len(r.Faults) == 0:
+		return "the description has nothing like it (" + r.Reason + ")"
+	}
+	var all []string
+	for _, f := range r.Faults {
+		where := "body " + f.Pointer
+		if f.In != "" {
+			where = strings.TrimSpace(f.In + " " + f.Name)
+		}
+		all = append(all, where+" "+f.Detail)
+	}
+	return strings.Join(all, "; ") + " (" + r.Reason + ")"
 }

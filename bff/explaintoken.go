@@ -1,9 +1,12 @@
 package bff
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"cloakroom/configs/secret"
@@ -29,10 +32,26 @@ func (q *question) token() bool {
 	return q.pass("token", "%s", t.Method)
 }
 
+// stored is what becomes of claims in a session's record, where numbers are text.
+func stored(claims map[string]any) (out map[string]any) {
+	text, err := json.Marshal(claims)
+	if err != nil {
+		return claims // of no provider's token
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if d.Decode(&out) != nil {
+		return claims
+	}
+	return out
+}
+
 // masked is h without the secrets that the route's configuration puts into it.
 func (q *question) masked(h http.Header) http.Header {
 	var pairs []string
-	for _, s := range secretsIn(reflect.ValueOf(q.route.Config)) {
+	all := secretsIn(reflect.ValueOf(q.route.Config))
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // of one that another begins with, nothing is left to see
+	for _, s := range all {
 		pairs = append(pairs, s, secretValue)
 	}
 	if len(pairs) == 0 {

@@ -47,7 +47,7 @@ type ExpectedRequest struct {
 // Expected is what becomes of a request.
 type Expected struct {
 	// Verdict is what the server does with it.
-	Verdict string `yaml:"verdict" default:"" enum:"forwarded,refused,sign_in,bounced,preflight,app,endpoint"`
+	Verdict string `yaml:"verdict" default:"" enum:"forwarded,refused,sign_in,bounced,preflight,answered,app,endpoint"`
 	// Route is the path pattern of its route.
 	Route string `yaml:"route" default:""`
 	// Status is that of the server's own answer; Code is the problem's.

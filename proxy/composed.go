@@ -19,8 +19,8 @@ import (
 
 // compose answers a request with what its legs say.
 func (x *exchange) compose() {
-	if x.in.ContentLength != 0 {
-		x.refuse(fmt.Errorf("%w: a body", ErrBadRequest)) // nobody would get it
+	if err := x.composable(); err != nil {
+		x.refuse(err)
 		return
 	}
 	x.bound(math.MaxInt32 * time.Second) // each leg has its own
@@ -42,6 +42,14 @@ func (x *exchange) compose() {
 	}
 	x.answered.Store(true)
 	x.send(answer)
+}
+
+// composable refuses what no leg would get.
+func (x *exchange) composable() error {
+	if x.in.ContentLength != 0 {
+		return fmt.Errorf("%w: a body", ErrBadRequest)
+	}
+	return nil
 }
 
 // composeRequest is the client's request as package compose wants it.

@@ -64,7 +64,11 @@ func (x *exchange) Value(key any) any {
 // half-way ends in a panic with http.ErrAbortHandler, so that the client's connection breaks off too.
 func (rt *Route) Forward(w http.ResponseWriter, r *http.Request, c Caller) {
 	x := &exchange{Context: r.Context(), route: rt, caller: c, w: w, in: r, client: http.NewResponseController(w)}
-	if err := x.admit(); err != nil {
+	err := x.admit()
+	if err == nil {
+		err = x.judgeHead()
+	}
+	if err != nil {
 		x.refuse(err)
 		return
 	}
@@ -106,7 +110,7 @@ func (rt *Route) Forward(w http.ResponseWriter, r *http.Request, c Caller) {
 	rt.proxy.ServeHTTP(w, out)
 }
 
-// admit decides what can be decided before the upstream is asked.
+// admit decides what can be decided before anybody looks at what the request says.
 func (x *exchange) admit() (err error) {
 	r, conf := x.in, x.route.Config
 	if forbiddenMethod(r.Method) { // Match lets none through; this is the second lock
@@ -131,10 +135,7 @@ func (x *exchange) admit() (err error) {
 	if x.path, x.rawPath, err = x.route.target.path(r.URL); err != nil {
 		return err
 	}
-	if err := x.demand(); err != nil {
-		return err
-	}
-	return x.judgeHead()
+	return x.demand()
 }
 
 // lastHop reports whether an OPTIONS request may go no further (RFC 9110, section 7.6.2). It asked about whoever is here, so we answer.

@@ -95,10 +95,9 @@ func (x *exchange) judgeBody(out *http.Request) error {
 		return x.misdescribed(q.TooLarge())
 	}
 	x.forgive()
-	if refusal := x.call.Body(body.Bytes()); refusal != nil {
-		return x.misdescribed(refusal)
+	if err := x.judgeBytes(body.Bytes()); err != nil {
+		return err
 	}
-	x.observe("request", nil)
 	if out.ContentLength = int64(body.Len()); body.Len() == 0 {
 		out.Body = http.NoBody
 		return nil
@@ -106,6 +105,15 @@ func (x *exchange) judgeBody(out *http.Request) error {
 	x.replay = body.Bytes()
 	out.Body = io.NopCloser(bytes.NewReader(x.replay))
 	out.TransferEncoding = nil
+	return nil
+}
+
+// judgeBytes judges a body, after judgeHead.
+func (x *exchange) judgeBytes(body []byte) error {
+	if refusal := x.call.Body(body); refusal != nil {
+		return x.misdescribed(refusal)
+	}
+	x.observe("request", nil)
 	return nil
 }
 

@@ -184,7 +184,11 @@ var errNoToken = errors.New("the caller has none to give")
 
 // ask sends one request of a leg.
 func (l *leg) ask(x *exchange, ctx context.Context, path string, t compose.Target, bearer string) (*http.Response, error) {
-	return l.up.send(l.request(x, ctx, path, t, bearer), false)
+	out := l.request(x, ctx, path, t, bearer)
+	if _, said := out.Header["User-Agent"]; !said {
+		out.Header["User-Agent"] = []string{""} // or net/http would say its own name in the client's place
+	}
+	return l.up.send(out, false)
 }
 
 // request makes one request of a leg.

@@ -6,24 +6,58 @@ import (
 	"slices"
 )
 
-// Preview is the request that Forward would send for r, without sending it, or the error with which Forward would refuse it. Of an upstream with
-// several servers it names the first. The body is not looked at. A composed route has PreviewLegs instead.
-func (rt *Route) Preview(r *http.Request, c Caller) (*http.Request, error) {
+// Preview is a request on its way through Forward, one decision after the other, by Forward's own code. Nothing is sent.
+type Preview struct{ x *exchange }
+
+// Preview decides what Forward decides before it looks at what the request says, or returns the error with which Forward would refuse it.
+func (rt *Route) Preview(r *http.Request, c Caller) (*Preview, error) {
 	x := &exchange{Context: r.Context(), route: rt, caller: c, in: r}
 	if err := x.admit(); err != nil {
 		return nil, err
 	}
-	out := &http.Request{Method: r.Method, URL: &url.URL{}}
-	rt.target.aim(out, x.path, x.rawPath, r.URL.RawQuery)
-	rt.up.servers[0].aim(out)
-	out.Header = x.outgoing()
-	return out, nil
+	return &Preview{x}, nil
 }
 
-// PreviewLegs is Preview for a composed route: the request of each leg.
-func (rt *Route) PreviewLegs(r *http.Request, c Caller) (map[string]*http.Request, error) {
-	x := &exchange{Context: r.Context(), route: rt, caller: c, in: r}
-	if err := x.admit(); err != nil {
+// Judge holds the request against the route's description. Its ContentLength is the body's; nil is a body that nobody has seen: then what a description says of
+// bodies is left out. The error is Forward's; checked tells whether there is a description, whole whether all that it says was looked at.
+func (p *Preview) Judge(body []byte) (checked, whole bool, err error) {
+	x, q := p.x, p.x.route.requests
+	if body == nil && q != nil && !x.upgrade {
+		call, refusal := q.Match(x.in.Method, x.path)
+		if refusal == nil {
+			refusal = call.Parameters(x.crossing(), x.in.URL.RawQuery)
+		}
+		if refusal != nil {
+			return true, true, x.misdescribed(refusal)
+		}
+		return true, !call.TakesBody(), nil
+	}
+	if err := x.judgeHead(); err != nil {
+		return true, true, err
+	}
+	if x.call != nil {
+		err = x.judgeBytes(body)
+	}
+	return q != nil, true, err
+}
+
+// AnsweredHere reports whether Forward answers by itself, without the upstream: OPTIONS that may go no further.
+func (p *Preview) AnsweredHere() bool { return p.x.lastHop() }
+
+// Request is what the upstream would get. Of several servers it names the first. A composed route has Legs instead.
+func (p *Preview) Request() *http.Request {
+	x, rt := p.x, p.x.route
+	out := &http.Request{Method: x.in.Method, URL: &url.URL{}}
+	rt.target.aim(out, x.path, x.rawPath, x.in.URL.RawQuery)
+	rt.up.servers[0].aim(out)
+	out.Header = x.outgoing()
+	return out
+}
+
+// Legs is Request for a composed route: the request of each leg, or the error with which Forward would refuse to ask them.
+func (p *Preview) Legs() (map[string]*http.Request, error) {
+	x, rt := p.x, p.x.route
+	if err := x.composable(); err != nil {
 		return nil, err
 	}
 	targets, err := rt.composed.plan.Targets(x.composeRequest())
@@ -33,11 +67,11 @@ func (rt *Route) PreviewLegs(r *http.Request, c Caller) (map[string]*http.Reques
 	out := make(map[string]*http.Request, len(targets))
 	for name, t := range targets {
 		l := rt.composed.legs[name]
-		bearer, _, err := l.bearer(r.Context(), c)
+		bearer, _, err := l.bearer(x, x.caller)
 		if err != nil {
 			return nil, err
 		}
-		out[name] = l.request(x, r.Context(), l.base+t.Path, t, bearer)
+		out[name] = l.request(x, x, l.base+t.Path, t, bearer)
 		l.up.servers[0].aim(out[name])
 	}
 	return out, nil

@@ -13,7 +13,7 @@ import (
 func Host(o Origin) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if reason := misdirected(o, r); reason != "" {
+			if reason := Misdirected(o, r); reason != "" {
 				From(r.Context()).Reason = reason
 				Answer(w, r, &Problem{Code: "misdirected"})
 				return
@@ -28,8 +28,8 @@ func Host(o Origin) Middleware {
 	}
 }
 
-// misdirected returns why r is not for o, or "".
-func misdirected(o Origin, r *http.Request) string {
+// Misdirected returns why r is not for o, or "".
+func Misdirected(o Origin, r *http.Request) string {
 	u := r.URL
 	absolute := u.Host != "" || u.Scheme != "" || u.Opaque != ""
 	switch {

@@ -90,16 +90,25 @@ func (q *Requests) Match(method, path string) (*Call, *Refusal) {
 // Head judges everything but the body: the path's parameters, the query, headers, and what the headers say of the body. Read tells whether the body
 // must be held against Body before it may go on. A length of -1 is unknown.
 func (c *Call) Head(h http.Header, query string, length int64) (read bool, r *Refusal) {
-	if c.op != nil {
-		if r := c.op.parametersOf(c.values, h, query); r != nil {
-			return false, r
-		}
+	if r := c.Parameters(h, query); r != nil {
+		return false, r
 	}
 	if length == 0 {
 		return false, c.without(h)
 	}
 	return c.headOfBody(h)
 }
+
+// Parameters judges the path's parameters, the query and headers: what Head judges before it looks at what the headers say of the body.
+func (c *Call) Parameters(h http.Header, query string) *Refusal {
+	if c.op == nil {
+		return nil
+	}
+	return c.op.parametersOf(c.values, h, query)
+}
+
+// TakesBody reports whether there is anything to say of a body.
+func (c *Call) TakesBody() bool { return c.op == nil || c.op.body != nil }
 
 // parametersOf judges all parameters, so that the client learns of every mistake at once.
 func (o *operation) parametersOf(values []string, h http.Header, query string) (r *Refusal) {
