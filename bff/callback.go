@@ -36,9 +36,9 @@ func (s *site) callback(w http.ResponseWriter, r *http.Request) error {
 	if l.Done {
 		return s.bounceTo(w, r, l.ReturnTo)
 	}
-	p, ok := s.providers[l.Provider]
-	if !ok {
-		return s.refuse(r, "provider_unknown", loginPath, nil) // it was removed from the configuration meanwhile
+	p, err := s.issuer(l.Provider, l.Issuer)
+	if err != nil {
+		return s.refuse(r, "provider_unknown", loginPath, err) // nothing is spent: a replica that has not switched yet may know it
 	}
 	if r.URL.Path != s.callbackPath(l.Provider) {
 		// Another provider's answer to a sign-in at this one: a mix-up, which would hand that one's code to this one (RFC 9700, section 4.4).

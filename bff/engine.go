@@ -19,9 +19,9 @@ import (
 
 // refresh is the session engine's way to the provider: one call, its answer in the engine's words.
 func (s *Server) refresh(ctx context.Context, sess *session.Session) (session.Refreshed, error) {
-	p, ok := s.current.Load().providers[sess.Provider]
-	if !ok {
-		return session.Refreshed{}, fmt.Errorf("%w: provider %q is no longer configured", session.ErrUnsent, sess.Provider)
+	p, err := s.current.Load().providerOf(sess)
+	if err != nil {
+		return session.Refreshed{}, fmt.Errorf("%w: %w", session.ErrUnsent, err)
 	}
 	id, err := p.Refresh(ctx, sess.Tokens.Refresh, previous(sess))
 	if err != nil {

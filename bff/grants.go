@@ -36,10 +36,10 @@ func (s *site) target(t tokens.Token) session.Target {
 
 // fetchGrant makes one call to the session's provider, its answer in the engine's words.
 func (s *site) fetchGrant(ctx context.Context, sess *session.Session, t tokens.Token) (g session.Granted, err error) {
-	p, ok := s.providers[sess.Provider]
+	p, err := s.providerOf(sess)
 	switch {
-	case !ok:
-		return g, fmt.Errorf("%w: provider %q is no longer configured", session.ErrUnsent, sess.Provider)
+	case err != nil:
+		return g, fmt.Errorf("%w: %w", session.ErrUnsent, err)
 	case t.Method == tokens.Exchange:
 		got, err := p.Exchange(ctx, sess.Tokens.Access, wanted(t))
 		g.Tokens = session.Tokens(got)

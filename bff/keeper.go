@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"time"
@@ -46,9 +47,28 @@ func (s *site) keeper(name string, cfg provider.Config) (*keeper, error) {
 	srv := s.Server // and not the site, which a keeper outlives
 	p, err := provider.New(name, cfg, made.redirectURI, provider.Deps{
 		Log: srv.log, OnError: func(kind string) { srv.metrics.providerError(name, kind) },
-		Orphaned: func(t provider.Tokens) { srv.revoker.add(&session.Session{Provider: name, Tokens: session.Tokens(t)}) },
+		Orphaned: func(t provider.Tokens) {
+			srv.revoker.add(&session.Session{Provider: name, Issuer: cfg.Issuer, Tokens: session.Tokens(t)})
+		},
 	})
 	return &keeper{Provider: p, made: made}, err
+}
+
+// errNoIssuer is for tokens of a provider that is not configured any more, or that has its name only.
+var errNoIssuer = errors.New("provider is no longer configured")
+
+// issuer is the provider of a name, if it is still the one that a sign-in or a token is of. A reload may give a name to another one, which must not see them.
+func (s *site) issuer(name, issuer string) (*keeper, error) {
+	k, ok := s.providers[name]
+	if !ok || k.Issuer() != issuer {
+		return nil, fmt.Errorf("%w: %q", errNoIssuer, name)
+	}
+	return k, nil
+}
+
+// providerOf is the provider that a session's tokens are of.
+func (s *site) providerOf(sess *session.Session) (*keeper, error) {
+	return s.issuer(sess.Provider, sess.Issuer)
 }
 
 // tableBefore is the route table whose upstreams may go on.

@@ -55,7 +55,7 @@ func (s *site) startSignIn(w http.ResponseWriter, r *http.Request, p *provider.P
 	if err != nil {
 		return s.providerProblem(err)
 	}
-	l := login{SignIn: signIn, Provider: p.Name(), ReturnTo: target, Asked: marks(s.resources)}
+	l := login{SignIn: signIn, Provider: p.Name(), Issuer: p.Issuer(), ReturnTo: target, Asked: marks(s.resources)}
 	held := s.sessions.CookieIDs(r)
 	if len(held) > 0 {
 		l.Replaces = held[0]

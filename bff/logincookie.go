@@ -30,6 +30,7 @@ const (
 type login struct {
 	SignIn   provider.SignIn `json:"s"`
 	Provider string          `json:"p"`
+	Issuer   string          `json:"i"` // the provider's of this name when the sign-in began
 	ReturnTo string          `json:"r"`
 	Replaces session.ID      `json:"o,omitempty"` // the session that this sign-in will end; once Done, the one that it brought
 	Asked    []string        `json:"q,omitempty"` // marks of the resources that the provider was asked for

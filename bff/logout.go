@@ -73,8 +73,8 @@ func (s *site) logoutPage(w http.ResponseWriter, r *http.Request) error {
 
 // endSessionURL is where the browser goes after the local sign-out: the provider's end-session URL, or the app if it has none.
 func (s *site) endSessionURL(sess *session.Session) string {
-	p, ok := s.providers[sess.Provider]
-	if !ok {
+	p, err := s.providerOf(sess)
+	if err != nil {
 		return "/"
 	}
 	state, err := s.logoutStates.issue()

@@ -232,7 +232,7 @@ func TestSecretsRotateByReload(t *testing.T) {
 // A refresh goes to the provider of today.
 func TestARefreshGoesToTheProviderOfToday(t *testing.T) {
 	h := newHouse(t, nil)
-	s := &session.Session{Provider: "other", Tokens: session.Tokens{Refresh: "none of the provider's"}}
+	s := &session.Session{Provider: "other", Issuer: h.idp.Issuer(), Tokens: session.Tokens{Refresh: "none of the provider's"}}
 	if _, err := h.server.refresh(t.Context(), s); !errors.Is(err, session.ErrUnsent) {
 		t.Errorf("no such provider: %v", err)
 	}

@@ -27,10 +27,11 @@ const (
 
 // revocation is the token of a session that ended.
 type revocation struct {
-	provider, token, hint string
-	session               string           // for the log: the first characters of its ID
-	shared                *session.Session // other replicas may revoke its token, too; nil: nobody else knows it
-	owner                 session.WriteID  // of the claim
+	provider, issuer string
+	token, hint      string
+	session          string           // for the log: the first characters of its ID
+	shared           *session.Session // other replicas may revoke its token, too; nil: nobody else knows it
+	owner            session.WriteID  // of the claim
 }
 
 // revocations are what a revoker needs from others.
@@ -83,7 +84,7 @@ func (v *revoker) addShared(s *session.Session) {
 
 // revocationOf is the refresh token, which at most providers takes the access tokens along, or else the access token.
 func revocationOf(s *session.Session) revocation {
-	r := revocation{provider: s.Provider, token: s.Tokens.Refresh, hint: "refresh_token", session: s.ID().Short()}
+	r := revocation{provider: s.Provider, issuer: s.Issuer, token: s.Tokens.Refresh, hint: "refresh_token", session: s.ID().Short()}
 	if r.token == "" {
 		r.token, r.hint = s.Tokens.Access, "access_token"
 	}

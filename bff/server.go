@@ -2,7 +2,6 @@ package bff
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -141,9 +140,9 @@ func (s *Server) claimRevocation(ctx context.Context, sess *session.Session, own
 
 // revoke is the revoker's way to the provider.
 func (s *Server) revoke(ctx context.Context, r revocation) error {
-	p, ok := s.current.Load().providers[r.provider]
-	if !ok {
-		return errors.New("provider is no longer configured")
+	p, err := s.current.Load().issuer(r.provider, r.issuer)
+	if err != nil {
+		return err
 	}
 	return p.Revoke(ctx, r.token, r.hint)
 }

@@ -52,6 +52,9 @@ func (s *site) nobody(ctx context.Context, route *proxy.Route) (proxy.Caller, er
 // provider does not prolong. But while the provider is away, a route that does not send it can do without.
 func (s *site) fresh(ctx context.Context, sess *session.Session, t tokens.Token) (*session.Session, error) {
 	newer, err := s.sessions.AccessToken(ctx, sess)
+	if errors.Is(err, errNoIssuer) {
+		return nil, fmt.Errorf("%w: %w", session.ErrNone, err) // nobody can say any more that the user is who he was
+	}
 	if errors.Is(err, session.ErrNoToken) && t.Method != tokens.Session {
 		return sess, nil
 	}
@@ -113,6 +116,8 @@ func (e noGrant) Unwrap() error { return e.error }
 func (s *site) tokenProblem(err error) error {
 	_, ofGrant := errors.AsType[noGrant](err)
 	switch {
+	case errors.Is(err, errNoIssuer):
+		return &edge.Problem{Code: "signed_out", Login: loginPath, Err: err}
 	case errors.Is(err, session.ErrGrantRefused):
 		return &edge.Problem{Code: "token_refused", Err: err}
 	case errors.Is(err, session.ErrNotAsked):
