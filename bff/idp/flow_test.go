@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	testSecret   = "a-secret-of-the-tests"
+	testSecret   = "a+secret/of the%20tests=" // every character that a form encodes differently
 	testVerifier = "a-verifier-that-is-long-enough-for-rfc-7636-indeed"
 	testNonce    = "nonce-of-this-sign-in"
 )
@@ -110,7 +110,7 @@ func (w *world) post(path string, form url.Values, basic bool) reply {
 	req, err := http.NewRequest(http.MethodPost, w.srv.Issuer()+path, strings.NewReader(form.Encode()))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if basic {
-		req.SetBasicAuth("spa", testSecret)
+		req.SetBasicAuth("spa", url.QueryEscape(testSecret)) // RFC 6749, section 2.3.1
 	}
 	return w.do(req, err)
 }

@@ -83,6 +83,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this server is "+p.host, http.StatusMisdirectedRequest)
 		return
 	}
+	decodeBasic(r)
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	p.handler.ServeHTTP(w, r)
 }
