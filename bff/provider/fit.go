@@ -21,14 +21,25 @@ func unfit(t Tokens, w Wanted) (reason string) {
 	if isJWT && (w.Audience != "" || w.Resource != "") && !names(claims["aud"], w) {
 		return ReasonGrantAudience
 	}
-	scope := t.Scope
-	if inside, ok := claims["scope"].(string); ok {
-		scope += " " + inside
-	}
-	if len(w.Scopes) > 0 && slices.ContainsFunc(strings.Fields(scope), func(s string) bool { return !slices.Contains(w.Scopes, s) }) {
+	scopes := slices.Concat(strings.Fields(t.Scope), scopesIn(claims["scope"]), scopesIn(claims["scp"]))
+	if len(w.Scopes) > 0 && slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(w.Scopes, s) }) {
 		return ReasonGrantScope
 	}
 	return ""
+}
+
+// scopesIn reads what a token says that it is good for: a text by RFC 9068; several providers write scp, or a list.
+func scopesIn(claim any) (all []string) {
+	if list, ok := claim.([]any); ok {
+		for _, v := range list {
+			if s, ok := v.(string); ok {
+				all = append(all, s)
+			}
+		}
+		return all
+	}
+	text, _ := claim.(string)
+	return strings.Fields(text)
 }
 
 // claimsOf are the claims of an access token that is a JWT. Its signature is the upstream's to check; it came straight from the token endpoint.
