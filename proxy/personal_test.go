@@ -30,13 +30,16 @@ func TestWhatAHeaderSaysAboutAUser(t *testing.T) { // HDR-11
 		user        User
 		want, state string
 	}{
-		"the subject":                               {"${user.sub}", ada, "248289761001", ""},
-		"the issuer":                                {"${user.iss}", ada, "https://id.example.com", ""},
-		"the name":                                  {"${user.name}", ada, "Ada Lovelace", ""},
-		"the address":                               {"${user.email}", ada, "ada@example.com", ""},
-		"roles, joined":                             {"${user.roles}", ada, "support, billing", ""},
-		"a number as it came":                       {"${user.claims.level}", ada, "7", ""},
-		"a fraction":                                {"${user.claims.ratio}", ada, "0.25", ""},
+		"the subject":         {"${user.sub}", ada, "248289761001", ""},
+		"the issuer":          {"${user.iss}", ada, "https://id.example.com", ""},
+		"the name":            {"${user.name}", ada, "Ada Lovelace", ""},
+		"the address":         {"${user.email}", ada, "ada@example.com", ""},
+		"roles, joined":       {"${user.roles}", ada, "support, billing", ""},
+		"a number as it came": {"${user.claims.level}", ada, "7", ""},
+		"a fraction":          {"${user.claims.ratio}", ada, "0.25", ""},
+		"the largest number that is none other's":   {"${user.claims.level}", with("level", 9007199254740991.0), "9007199254740991", ""},
+		"a number that may have been another":       {"${user.claims.level}", with("level", 9007199254740992.0), "", "unsendable"},
+		"a huge negative number":                    {"${user.claims.level}", with("level", -1e18), "", "unsendable"},
 		"a truth":                                   {"${user.claims.vip}", ada, "true", ""},
 		"a claim inside of another":                 {"${user.claims.address.country}", ada, "GB", ""},
 		"a claim whose name has dots":               {"${user.claims.https://app.example.com/team}", ada, "red", ""},

@@ -165,7 +165,7 @@ func scalar(v any) (value, state string) {
 	case json.Number:
 		return encode(v.String(), "")
 	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if !(math.Abs(v) < 1<<53) { // from there on different numbers are one and the same float64, and nobody gets another's
 			return "", headerUnsendable
 		}
 		return strconv.FormatFloat(v, 'f', -1, 64), headerSent

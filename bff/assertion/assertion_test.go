@@ -121,6 +121,22 @@ func TestAStrangerVerifiesAnAssertion(t *testing.T) {
 	}
 }
 
+// What the session could not keep exactly is not signed: it may be another's number.
+func TestNoRoundedNumberIsAsserted(t *testing.T) {
+	c := &clock{time.Unix(1_800_000_000, 0)}
+	s := newSigner(t, c, edKey(t))
+	who := ada(c)
+	who.Claims = map[string]any{"small": 9007199254740991.0, "big": 9007199254740992.0, "list": []any{"x", -1e18}, "deep": map[string]any{"er": map[string]any{"id": 1e17}}, "fine": []any{map[string]any{"id": 1.5}}}
+	raw, err := s.Sign(who, Wish{Audience: "orders", TTL: time.Minute, Claims: []string{"small", "big", "list", "deep", "fine"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := verify(c, publish(t, s), "orders", raw)
+	if err != nil || got["small"] != 9007199254740991.0 || got["fine"] == nil || got["big"] != nil || got["list"] != nil || got["deep"] != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestNoClaimOfAProviderTakesTheProtocolsPlace(t *testing.T) {
 	c := &clock{time.Unix(1_800_000_000, 0)}
 	s, who := newSigner(t, c, edKey(t)), ada(c)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,7 +97,7 @@ func (s *Signer) KeySet() []byte { return s.set }
 
 // Sign returns an assertion about who for one audience. One that was made before is used again until half of its life is over: its jti names it, not the request.
 func (s *Signer) Sign(who Subject, w Wish) (string, error) {
-	key := asked{who.Session, w.Audience, strings.Join(w.Claims, " "), w.TTL}
+	key := asked{who.Session, w.Audience, strings.Join(w.Claims, "\x00"), w.TTL}
 	now := s.now()
 	if k, ok := s.kept.Get(key); ok && k.version == who.Version && now.Before(k.until) {
 		return k.token, nil
@@ -129,7 +131,7 @@ func (s *Signer) sign(claims map[string]any) (string, error) {
 func (s *Signer) claims(who Subject, w Wish, now, exp time.Time) map[string]any {
 	all := map[string]any{}
 	for _, name := range w.Claims {
-		if v, ok := who.Claims[name]; ok {
+		if v, ok := who.Claims[name]; ok && exact(v) {
 			all[name] = v
 		}
 	}
@@ -142,4 +144,21 @@ func (s *Signer) claims(who Subject, w Wish, now, exp time.Time) map[string]any 
 		"iat": now.Unix(), "exp": exp.Unix(), "jti": rand.Text(),
 	})
 	return all
+}
+
+// exact reports whether a claim is as the provider gave it. From 2^53 on different numbers of JSON are one and the same float64: what was made of one may be another's.
+func exact(v any) bool {
+	switch v := v.(type) {
+	case float64:
+		return math.Abs(v) < 1<<53
+	case []any:
+		return !slices.ContainsFunc(v, func(e any) bool { return !exact(e) })
+	case map[string]any:
+		for _, e := range v {
+			if !exact(e) {
+				return false
+			}
+		}
+	}
+	return true
 }
