@@ -277,3 +277,30 @@ func TestProtocols(t *testing.T) {
 		t.Errorf("a socket over HTTP/2 only: got %d, want 400", res.StatusCode)
 	}
 }
+
+// In TLS 1.3 a server says what it thinks of our certificate after our side of the handshake is over.
+func TestAProbeHearsThatOurCertificateIsRefused(t *testing.T) {
+	a, other, dir := newAuthority(t), newAuthority(t), t.TempDir()
+	pair := func(by *authority, name string) TLSConfig {
+		c := TLSConfig{CA: a.file, ServerName: "orders.test", Cert: filepath.Join(dir, name+".crt"), Key: filepath.Join(dir, name+".key")}
+		by.issue(c.Cert, c.Key, name)
+		return c
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		url := a.serve("orders.test", time.Time{}, func(c *tls.Config) {
+			c.ClientAuth, c.ClientCAs, c.MaxVersion = tls.RequireAndVerifyClientCert, x509.NewCertPool(), version
+			c.ClientCAs.AddCert(a.cert)
+		}, nil)
+		for name, c := range map[string]struct {
+			config TLSConfig
+			ok     bool
+		}{
+			"ours": {pair(a, "ours"), true}, "none": {TLSConfig{CA: a.file, ServerName: "orders.test"}, false}, "of another authority": {pair(other, "theirs"), false},
+		} {
+			g := newGatewayTo(t, Upstream{URL: url, TLS: c.config}, nil)
+			if got := g.table.Probe(t.Context()); len(got) != 1 || got[0].How != "TLS handshake" || (got[0].Err == nil) != c.ok || got[0].Took <= 0 || got[0].Took >= secondThought {
+				t.Errorf("%s, %s: %+v", tls.VersionName(version), name, got)
+			}
+		}
+	}
+}
