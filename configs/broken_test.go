@@ -33,6 +33,7 @@ func broken() system {
 			return nil, &os.PathError{Op: "open", Path: path, Err: os.ErrNotExist}
 		},
 		stat: os.Stat,
+		list: os.ReadDir,
 	}
 }
 

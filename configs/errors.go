@@ -16,6 +16,8 @@ type Errors struct {
 	Mistakes []Mistake
 	// Files are all files that were read, or should have been, as [Config.Files] has them.
 	Files []string
+	// Patterns are those of include, as far as they could be read: a file that comes or goes there may mend it.
+	Patterns []string
 }
 
 // Mistake is one thing that is wrong in a configuration file.

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,17 +68,14 @@ func (l *loader) matches(pattern string) (paths []string, folder, problem string
 		l.main.used = append(l.main.used, folder)
 		return nil, "", fmt.Sprintf("the folder %s is not there; the path starts at the folder of this file", l.nameOf(folder))
 	}
-	paths, err := filepath.Glob(pattern) // sorted
-	if err != nil {
+	paths, err := matching(pattern, l.list)
+	switch {
+	case errors.Is(err, filepath.ErrBadPattern):
 		return nil, "", "is no pattern: a [ is never closed; a name with brackets is written with a \\ before each"
+	case err != nil:
+		return nil, "", fmt.Sprintf("%s cannot be searched: %s", l.nameOf(pattern), reason(err))
 	}
-	visible := paths[:0]
-	for _, path := range paths {
-		if strings.HasPrefix(filepath.Base(pattern), ".") || !strings.HasPrefix(filepath.Base(path), ".") {
-			visible = append(visible, path) // a hidden one is an editor's, or Kubernetes' ..data
-		}
-	}
-	return visible, folder, ""
+	return paths, folder, ""
 }
 
 // wildcardFolder is the last folder of a pattern before its first wildcard.

@@ -38,7 +38,7 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	if env == nil {
 		env = func(string) (string, bool) { return "", false }
 	}
-	return parse(name, data, system{env: env, read: readFile, stat: os.Stat})
+	return parse(name, data, system{env: env, read: readFile, stat: os.Stat, list: os.ReadDir})
 }
 
 // system is what a configuration may ask of the machine; tests hand over their own.
@@ -46,6 +46,7 @@ type system struct {
 	env  func(string) (string, bool)
 	read func(path string) ([]byte, error)
 	stat func(path string) (os.FileInfo, error)
+	list func(path string) ([]os.DirEntry, error)
 }
 
 // newDecoder is for the file at path, which error messages call name.

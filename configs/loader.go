@@ -40,7 +40,7 @@ func parse(path string, data []byte, sys system) (*Config, error) {
 		l.judgeAll()
 	}
 	if mistakes := l.mistakes(); len(mistakes) > 0 {
-		return nil, &Errors{Mistakes: mistakes, Files: l.files()}
+		return nil, &Errors{Mistakes: mistakes, Files: l.files(), Patterns: patterns(l.path, l.cfg.Include)}
 	}
 	l.cfg.read = l.sources()
 	return &l.cfg, nil

@@ -147,6 +147,7 @@ func TestReferenceEqualsTheDefaults(t *testing.T) {
 		env:  func(string) (string, bool) { return "", false },
 		read: func(path string) ([]byte, error) { return []byte(files[path]), nil },
 		stat: os.Stat,
+		list: os.ReadDir,
 	}
 	full, err := parse("reference.yaml", []byte(writeReference(t)), sys)
 	if err != nil {

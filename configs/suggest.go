@@ -11,6 +11,12 @@ func (d *decoder) unknown(parent, key string, known []string) string {
 	if _, _, ok := find(reflect.ValueOf(Config{}), key); ok && d.included && parent == "" {
 		return fmt.Sprintf("belongs into the main file; a file that it includes has only %s", strings.Join(known, ", "))
 	}
+	if _, _, ok := find(reflect.ValueOf(Config{}), key); ok && d.root.Type() == reflect.TypeFor[Expectations]() && parent == "" {
+		return fmt.Sprintf("belongs into the configuration, which --config names; a file of expectations has only %s", strings.Join(known, ", "))
+	}
+	if _, _, ok := find(reflect.ValueOf(Expectations{}), key); ok && d.root.Type() == reflect.TypeFor[Config]() && parent == "" {
+		return fmt.Sprintf("belongs into a file of expectations, which is an argument of cloakroom test; known here: %s", strings.Join(known, ", "))
+	}
 	return unknown(key, known)
 }
 

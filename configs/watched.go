@@ -14,14 +14,19 @@ type Watched struct{ files, patterns []string }
 
 // Watched is what c was made of. Files that are read again by their owners, such as certificates, are not among it.
 func (c *Config) Watched() Watched {
-	w := Watched{files: c.Files()}
-	for _, pattern := range c.Include {
+	files := c.Files()
+	return Watched{files: files, patterns: patterns(files[0], c.Include)}
+}
+
+// patterns are those of include, as they start at the folder of the main file.
+func patterns(path string, include []string) (all []string) {
+	for _, pattern := range include {
 		if !filepath.IsAbs(pattern) {
-			pattern = filepath.Join(filepath.Dir(w.files[0]), pattern)
+			pattern = filepath.Join(filepath.Dir(path), pattern)
 		}
-		w.patterns = append(w.patterns, pattern)
+		all = append(all, pattern)
 	}
-	return w
+	return all
 }
 
 // WatchedFile is what a configuration is made of at least, of which nothing but the main file is known.
@@ -29,9 +34,13 @@ func WatchedFile(path string) Watched { return Watched{files: []string{path}} }
 
 // With is w, and the files of a configuration that was read since and is wrong: they are what may be mended.
 func (w Watched) With(e *Errors) Watched {
-	files := slices.Concat(w.files, e.Files)
-	slices.Sort(files)
-	return Watched{files: slices.Compact(files), patterns: w.patterns}
+	return Watched{files: together(w.files, e.Files), patterns: together(w.patterns, e.Patterns)}
+}
+
+func together(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Digest is the same as long as nothing has changed. Contents count, and neither times nor the files behind links. A file that cannot be read has a digest,
@@ -42,8 +51,8 @@ func (w Watched) Digest() (sum [sha256.Size]byte) {
 		fmt.Fprintf(all, "%q %q\n", path, contentOf(path))
 	}
 	for _, pattern := range w.patterns {
-		paths, _ := filepath.Glob(pattern) // a pattern that is none was refused
-		fmt.Fprintf(all, "%q %q\n", pattern, paths)
+		paths, err := matching(pattern, os.ReadDir)
+		fmt.Fprintf(all, "%q %q %v\n", pattern, paths, err)
 	}
 	return [sha256.Size]byte(all.Sum(nil))
 }
