@@ -85,7 +85,7 @@ func (m *Manager) join(ctx context.Context, s *Session, e errand) (*Session, err
 		if err := m.pauses.standing(errandKey{s.id, e.target.Key}, m.now()); err != nil {
 			return nil, err
 		}
-		f, err := m.flights.join(s.id, e.target.Key, func(f *flight) { m.fly(f, s, e) })
+		f, own, err := m.flights.join(s.id, e.target.Key, func(f *flight) { m.fly(f, s, e) })
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +98,7 @@ func (m *Manager) join(ctx context.Context, s *Session, e errand) (*Session, err
 		case errors.Is(f.err, ErrNone):
 			return nil, f.err
 		case f.grant != e.target.Key: // what came of it is others' business
-		case f.err != nil || again || e.enough(f.session):
+		case f.err != nil || own || again || e.enough(f.session): // what our own brought is the best there is, and not to be asked for again at once
 			return f.session, f.err
 		default:
 			again = true // the flight was under way for somebody who wanted less
@@ -148,17 +148,17 @@ func newFlights() *flights { return &flights{open: map[ID]*flight{}} }
 
 var errClosing = errors.New("server is shutting down")
 
-// join returns the session's flight, and starts one with run if there is none.
-func (fs *flights) join(id ID, grant string, run func(*flight)) (*flight, error) {
+// join returns the session's flight, and starts one with run if there is none: that one is the caller's own.
+func (fs *flights) join(id ID, grant string, run func(*flight)) (f *flight, own bool, err error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if f, ok := fs.open[id]; ok {
-		return f, nil
+		return f, false, nil
 	}
 	if fs.closed {
-		return nil, errClosing
+		return nil, false, errClosing
 	}
-	f := &flight{grant: grant, done: make(chan struct{})}
+	f = &flight{grant: grant, done: make(chan struct{})}
 	fs.open[id] = f
 	go func() { // close waits for it; fly has a deadline
 		defer func() {
@@ -169,7 +169,7 @@ func (fs *flights) join(id ID, grant string, run func(*flight)) (*flight, error)
 		}()
 		run(f)
 	}()
-	return f, nil
+	return f, true, nil
 }
 
 // close refuses further flights and waits for those under way.

@@ -244,6 +244,23 @@ func TestOtherGrant(t *testing.T) {
 	})
 }
 
+// A provider that gives the same token again, or one that is due when it comes, is asked once by those who wait, not once more by each.
+func TestAGrantThatIsNoBetterIsNotFetchedTwice(t *testing.T) {
+	inTown(t, func(t *testing.T, w *town) {
+		b := newBureau()
+		b.answer = func() (Granted, error) { return granted("the same", "", time.Hour), nil }
+		w.wantGrant(t, w.one, b.target("orders"), "the same")
+		if g, err := w.one.OtherGrant(t.Context(), w.one.read(t, w.r), b.target("orders"), Grant{Key: "orders", Access: "the same"}); err != nil || g.Access != "the same" || b.count() != 2 {
+			t.Errorf("%q, %v after %d exchanges, want 2", g.Access, err, b.count())
+		}
+		b.answer = func() (Granted, error) { return Granted{Refreshed: Refreshed{Tokens: Tokens{Access: "short", Issued: time.Now().Add(-time.Minute), Expires: time.Now().Add(time.Second)}}}, nil }
+		w.wantGrant(t, w.one, b.target("users"), "short")
+		if b.count() != 3 {
+			t.Errorf("%d exchanges, want 3", b.count())
+		}
+	})
+}
+
 // A session holds so many grants, and as many as fit: the newest. Neither makes it end.
 func TestGrantsAreBounded(t *testing.T) {
 	inTown(t, func(t *testing.T, w *town) {

@@ -60,6 +60,19 @@ func TestManyMeetAnUpstreams401(t *testing.T) {
 	})
 }
 
+// A provider that answers a refresh with the access token that was there is not asked a second time: that would spend another refresh token for nothing.
+func TestTheSameTokenAgainCostsOneRefresh(t *testing.T) {
+	inTown(t, func(t *testing.T, w *town) {
+		s := w.one.read(t, w.r)
+		w.p.answer = func(context.Context, *Session, int) (Refreshed, error) {
+			return Refreshed{Tokens: Tokens{Access: "access-0", Refresh: "refresh-1", Expires: time.Now().Add(time.Hour)}}, nil
+		}
+		if other, err := w.one.OtherToken(t.Context(), s); err != nil || other.Tokens.Access != "access-0" || w.p.calls != 1 {
+			t.Errorf("%v, %v after %d refreshes", other, err, w.p.calls)
+		}
+	})
+}
+
 // Who wants a token that lives, and meets a flight that was content with less, gets one all the same.
 func TestFlightThatWasContentWithLess(t *testing.T) {
 	inTown(t, func(t *testing.T, w *town) {
