@@ -27,6 +27,7 @@ type buffet struct {
 	*httptest.Server
 	up       *httptest.Server
 	mux      *http.ServeMux
+	table    *Table
 	caller   Caller
 	mu       sync.Mutex
 	seen     map[string]seen // by path
@@ -59,6 +60,7 @@ func newBuffet(t testing.TB, change func(b *buffet, c *Config)) *buffet {
 		t.Fatal(err)
 	}
 	t.Cleanup(table.Close)
+	b.table = table
 	b.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rt, allow := table.Match(r)
 		if rt == nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"cloakroom/proxy/compose"
 	"cloakroom/proxy/tokens"
@@ -145,20 +146,25 @@ func (x *exchange) fetch(ctx context.Context, name string, t compose.Target) (*h
 	if problem := pathProblem(path); problem != "" || hidesSeparator(t.RawPath) {
 		return nil, fmt.Errorf("%w: %s", compose.ErrRequest, problem) // a second lock: compose lets none through
 	}
+	begun := time.Now()
 	bearer, renew, err := l.bearer(ctx, x.caller)
+	spent := time.Since(begun)
 	if errors.Is(err, ErrEnded) {
 		x.cancel(err) // for optional legs too: what the others say is of an ended session
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", compose.ErrToken, err)
 	}
-	res, err := l.ask(x, ctx, path, t, bearer)
+	res, err := l.ask(x, l.less(ctx, spent), path, t, bearer)
 	if err == nil && res.StatusCode == http.StatusUnauthorized && bearer != "" && renew != nil {
 		// Several legs may do this at the same time: the session gets one newer token, and each of them that.
-		if newer, ok := renew(ctx); ok && newer != "" {
+		begun := time.Now()
+		newer, ok := renew(ctx)
+		spent += time.Since(begun)
+		if ok && newer != "" {
 			io.CopyN(io.Discard, res.Body, 4<<10) // a short answer read to its end leaves the connection fit for use
 			res.Body.Close()
-			res, err = l.ask(x, ctx, path, t, newer)
+			res, err = l.ask(x, l.less(ctx, spent), path, t, newer)
 		}
 	}
 	if err != nil {
@@ -166,6 +172,18 @@ func (x *exchange) fetch(ctx context.Context, name string, t compose.Target) (*h
 	}
 	return res, nil
 }
+
+// less is ctx for a server that is left less than the leg's timeout, because its token took some of that. If that was more than a tenth, the server is not blamed for not
+// answering in time.
+func (l *leg) less(ctx context.Context, spent time.Duration) context.Context {
+	if spent <= l.Timeout/10 {
+		return ctx
+	}
+	return context.WithValue(ctx, hurriedKey{}, true)
+}
+
+// hurriedKey marks the context of a request whose server has less time than the configuration gives it.
+type hurriedKey struct{}
 
 // bearer is the token that the leg's upstream gets, and how a newer one is had. There is no second choice: where its own cannot be had it is none's.
 func (l *leg) bearer(ctx context.Context, c Caller) (bearer string, renew func(context.Context) (string, bool), err error) {

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
 
 	"cloakroom/configs/secret"
 	"cloakroom/proxy/compose"
+	"cloakroom/proxy/tokens"
 )
 
 // What a leg's own headers say is not the client's to say, whatever becomes of a name on its way.
@@ -41,5 +43,56 @@ func TestALegThatTimesOutIsNoFailureOfAnothersServer(t *testing.T) {
 	defer stop()
 	if <-own.Done(); !blames(own) {
 		t.Error("its own slowness does not")
+	}
+}
+
+// A server is blamed for the time that it had itself: not where half of a leg's went by until there was a token, or a newer one. Nor is it cleared of anything else.
+func TestTimeThatALegsTokenTookIsNotItsServers(t *testing.T) {
+	half := func(ctx context.Context) {
+		deadline, _ := ctx.Deadline()
+		<-time.After(time.Until(deadline) / 2)
+	}
+	for name, c := range map[string]struct {
+		token, renewal func(context.Context)
+		failures       uint64
+	}{
+		"a token that is there":         {func(context.Context) {}, nil, 1},
+		"a token that takes its time":   {half, nil, 0},
+		"a renewal that takes its time": {func(context.Context) {}, half, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBuffet(t, func(b *buffet, conf *Config) {
+				b.caller.TokenFor = func(ctx context.Context, _ tokens.Token) (string, func(context.Context) (string, bool), error) {
+					c.token(ctx)
+					return "first", func(ctx context.Context) (string, bool) { c.renewal(ctx); return "second", true }, nil
+				}
+				l := b.leg("/slow")
+				l.Timeout = 200 * time.Millisecond
+				conf.Legs = map[string]compose.Leg{"slow": l}
+				b.mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+					if c.renewal != nil && r.Header.Get("Authorization") == "Bearer first" {
+						w.WriteHeader(http.StatusUnauthorized)
+						return
+					}
+					<-r.Context().Done()
+				})
+			})
+			if res, _ := get(t, b.URL+"/api/home"); res.StatusCode == 200 {
+				t.Fatal("it has answered")
+			}
+			b.up.CloseClientConnections()
+			if got := b.table.Upstreams()[0].Failures; got != c.failures || !slices.Equal(b.outcomes, []string{"slow timeout"}) {
+				t.Errorf("%d failures, %v", got, b.outcomes)
+			}
+			b.up.Listener.Close()
+			b.caller.TokenFor = func(ctx context.Context, _ tokens.Token) (string, func(context.Context) (string, bool), error) {
+				half(ctx)
+				return "first", nil, nil
+			}
+			get(t, b.URL+"/api/home")
+			if got := b.table.Upstreams()[0].Failures; got != c.failures+1 {
+				t.Errorf("%d failures of a server that takes no connection", got)
+			}
+		})
 	}
 }

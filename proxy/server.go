@@ -64,7 +64,11 @@ func blames(ctx context.Context) bool {
 	if _, ok := errors.AsType[*compose.Failure](cause); ok {
 		return false // another leg's: that one's server may have been too slow, not this one
 	}
-	return cause == nil || errors.Is(cause, ErrUpstreamTimeout) || errors.Is(cause, context.DeadlineExceeded)
+	if cause == nil {
+		return true
+	}
+	inTime := ctx.Value(hurriedKey{}) == nil // see leg.less
+	return inTime && (errors.Is(cause, ErrUpstreamTimeout) || errors.Is(cause, context.DeadlineExceeded))
 }
 
 func (s *server) succeeded(by evidence) {
