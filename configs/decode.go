@@ -77,7 +77,9 @@ func (d *decoder) mapping(v reflect.Value, n ast.Node, key string, f field) {
 		sub, f, ok := find(v, e.key)
 		if !ok {
 			d.hide(e.node) // a misspelt key may well be a secret's
-			d.report(join(key, e.key), e.at, d.unknown(key, e.key, known(v.Type())))
+			if !d.full() { // to find what was meant takes long
+				d.report(join(key, e.key), e.at, d.unknown(key, e.key, known(v.Type())))
+			}
 			continue
 		}
 		d.value(sub, e.node, join(key, e.key), f)

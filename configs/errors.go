@@ -87,10 +87,13 @@ func (d *decoder) report(key string, at place, problem string) {
 
 // mistake notes a mistake whatever else is wrong with its key.
 func (d *decoder) mistake(key string, at place, problem string) {
-	if len(d.mistakes) < maxMistakes {
+	if !d.full() {
 		d.mistakes = append(d.mistakes, Mistake{Line: at.line, Column: at.column, Key: key, Problem: problem})
 	}
 }
+
+// full reports whether the list of mistakes is as long as it may be.
+func (d *decoder) full() bool { return len(d.mistakes) >= maxMistakes }
 
 func (d *decoder) reported(key string) bool {
 	return key != "" && slices.ContainsFunc(d.mistakes, func(m Mistake) bool { return m.Key == key })

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 
 	"cloakroom/configs/secret"
 )
@@ -25,8 +26,38 @@ type field struct {
 	inline   bool
 }
 
-// fields are the keys of a struct type, without those of its inline ones.
+// fields are the keys of a struct type, without those of its inline ones. Nobody changes the list.
 func fields(t reflect.Type) []field {
+	if known, ok := everyType()[t]; ok {
+		return known
+	}
+	return readFields(t)
+}
+
+// everyType are the fields of all types that a file may have: tags are read once, and not again for each route.
+var everyType = sync.OnceValue(func() map[reflect.Type][]field {
+	all := map[reflect.Type][]field{}
+	var add func(t reflect.Type)
+	add = func(t reflect.Type) {
+		switch t.Kind() {
+		case reflect.Slice, reflect.Map:
+			add(t.Elem())
+		case reflect.Struct:
+			if _, ok := all[t]; ok {
+				return
+			}
+			all[t] = readFields(t)
+			for _, f := range all[t] {
+				add(t.Field(f.index).Type)
+			}
+		}
+	}
+	add(reflect.TypeFor[Config]())
+	add(reflect.TypeFor[Expectations]())
+	return all
+})
+
+func readFields(t reflect.Type) []field {
 	out := make([]field, 0, t.NumField())
 	for i := range t.NumField() {
 		if t.Field(i).IsExported() { // the others are no keys
