@@ -16,7 +16,7 @@ const (
 	somebody                  // who is signed in
 )
 
-// cacheControl decides what an answer's Cache-Control says (HDR-08). upstream are the lines that it came with; plain tells that it is one with status 200 to a GET. nil: as the upstream said.
+// cacheControl decides what an answer's Cache-Control says (HDR-08). upstream are the lines that it came with; plain tells that it is one with status 200 to a GET, or confirms one. nil: as the upstream said.
 // varies tells that it must not be shown to the browser's next user.
 func (c CacheConfig) cacheControl(to audience, upstream []string, plain bool) (lines []string, varies bool) {
 	switch {
@@ -80,7 +80,8 @@ func (x *exchange) caching(res *http.Response) {
 		h["Cache-Control"] = noStore
 		return
 	}
-	plain := res.StatusCode == http.StatusOK && (x.in.Method == http.MethodGet || x.in.Method == http.MethodHead)
+	confirmed := res.StatusCode == http.StatusNotModified // its headers take the place of those of the copy (RFC 9111, section 4.3.4)
+	plain := (res.StatusCode == http.StatusOK || confirmed) && (x.in.Method == http.MethodGet || x.in.Method == http.MethodHead)
 	lines, varies := x.route.Config.Cache.cacheControl(x.audience(), h["Cache-Control"], plain)
 	if lines != nil {
 		h["Cache-Control"] = lines

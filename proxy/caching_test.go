@@ -90,6 +90,20 @@ func TestAnAnswerToTheMachineIsPublicOnlyIfTheRouteSaysSo(t *testing.T) { // HDR
 	}
 }
 
+// What confirms a copy says of it what was said when it was made: no-store would make the browser throw it away.
+func TestACopyThatIsConfirmedIsKept(t *testing.T) { // HDR-08
+	for status, want := range map[string]string{"304 Not Modified": "private, max-age=60", "206 Partial Content": "no-store", "404 Not Found": "no-store"} {
+		t.Run(status, func(t *testing.T) {
+			up, _ := rawUpstream(t, "HTTP/1.1 "+status+"\r\nETag: \"1\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			g := newGateway(t, up, func(conf *Config, _ *Caller) { conf.Cache = CacheConfig{Policy: "private", MaxAge: time.Minute} })
+			res, _ := get(t, g.URL+"/x", "If-None-Match", `"1"`)
+			if !slices.Equal(res.Header["Cache-Control"], []string{want}) || (want != "no-store") != slices.Equal(res.Header["Vary"], []string{"Cookie"}) {
+				t.Errorf("got %q, Vary %q", res.Header["Cache-Control"], res.Header["Vary"])
+			}
+		})
+	}
+}
+
 func TestPoliciesThatAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		auth  string
