@@ -2,6 +2,7 @@ package bff
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -20,7 +21,25 @@ func (e *Explainer) Ask(r configs.ExpectedRequest, users map[string]map[string]a
 	for name, value := range r.Headers {
 		req.Header.Set(name, value)
 	}
+	switch body := r.Body.(type) {
+	case nil:
+	case string:
+		req.Carry([]byte(body))
+	default:
+		text, err := json.Marshal(body)
+		if err != nil {
+			text = []byte(fmt.Sprint(body)) // of what YAML can say, JSON has all
+		}
+		req.Carry(text)
+	}
 	return e.Explain(req)
+}
+
+// Carry gives the request a body: as JSON, if its headers do not say what it is.
+func (r *Request) Carry(body []byte) {
+	if r.Body = append([]byte{}, body...); len(body) > 0 && r.Header.Get("Content-Type") == "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
 }
 
 // Differs compares an explanation with what is expected. Only what the expectation names is compared.

@@ -214,4 +214,3 @@ func routesText(cfg *configs.Config) string {
 	}
 	return b.String()
 }
-

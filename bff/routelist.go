@@ -2,6 +2,7 @@ package bff
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 
 	"cloakroom/configs"
@@ -25,6 +26,9 @@ type ListedRoute struct {
 func ListRoutes(cfg *configs.Config) []ListedRoute {
 	list := []ListedRoute{}
 	for i, r := range cfg.Routes {
+		if r.On() && len(r.Methods) == 0 {
+			r.Methods = []string{http.MethodGet} // a composed answer is read only
+		}
 		l := ListedRoute{Path: r.Path, Methods: r.Methods, Auth: r.Auth, Upstream: r.Upstreams, Token: tokens.Of(r.Token, r.Auth != "none").Method}
 		if r.Upstream != "" {
 			l.Upstream = []string{r.Upstream}

@@ -11,13 +11,30 @@ func (d *decoder) unknown(parent, key string, known []string) string {
 	if _, _, ok := find(reflect.ValueOf(Config{}), key); ok && d.included && parent == "" {
 		return fmt.Sprintf("belongs into the main file; a file that it includes has only %s", strings.Join(known, ", "))
 	}
-	if _, _, ok := find(reflect.ValueOf(Config{}), key); ok && d.root.Type() == reflect.TypeFor[Expectations]() && parent == "" {
-		return fmt.Sprintf("belongs into the configuration, which --config names; a file of expectations has only %s", strings.Join(known, ", "))
-	}
-	if _, _, ok := find(reflect.ValueOf(Expectations{}), key); ok && d.root.Type() == reflect.TypeFor[Config]() && parent == "" {
-		return fmt.Sprintf("belongs into a file of expectations, which is an argument of cloakroom test; known here: %s", strings.Join(known, ", "))
+	if problem := d.elsewhere(parent, key, known); problem != "" {
+		return problem
 	}
 	return unknown(key, known)
+}
+
+// elsewhere is for whoever took a configuration for a file of expectations, or the other way round.
+func (d *decoder) elsewhere(parent, key string, known []string) string {
+	if parent != "" {
+		return ""
+	}
+	switch d.root.Type() {
+	case reflect.TypeFor[Expectations]():
+		if _, _, ok := find(reflect.ValueOf(Config{}), key); !ok {
+			return ""
+		}
+		return fmt.Sprintf("belongs into the configuration, which --config names; a file of expectations has only %s", strings.Join(known, ", "))
+	case reflect.TypeFor[Config]():
+		if key != "users" && key != "tests" {
+			return ""
+		}
+		return fmt.Sprintf("belongs into a file of expectations, which is an argument of cloakroom test; known here: %s", strings.Join(known, ", "))
+	}
+	return ""
 }
 
 // unknown says what is wrong with a key that nobody knows, and which one may have been meant:

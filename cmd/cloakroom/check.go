@@ -24,7 +24,7 @@ func checkCommand() *cobra.Command {
 		Long: `Read a configuration as serve would, with its environment and files, and say all that is wrong with it.
 Nothing is started and nobody is called, but with --online: then each provider is asked for its metadata, Redis is read and written, and
 each upstream is called, with its health check where it has one. The exit code is 1 if one of them fails.`,
-		Args: cobra.NoArgs,
+		Args: none,
 	}
 	path := configFlag(c)
 	online := c.Flags().Bool("online", false, "also call providers, Redis and upstreams")
@@ -52,7 +52,11 @@ each upstream is called, with its health check where it has one. The exit code i
 // summarize says in a few lines what the configuration does. It names no URL that may hold a password.
 func summarize(w io.Writer, cfg *configs.Config) {
 	s := cfg.Server
-	fmt.Fprintf(w, "  %s on %s%s, admin on %s\n", s.PublicURL, s.Listen, tlsOf(s), s.AdminListen)
+	admin := "admin on " + s.AdminListen
+	if s.AdminListen == "off" {
+		admin = "no admin listener"
+	}
+	fmt.Fprintf(w, "  %s on %s%s, %s\n", s.PublicURL, s.Listen, tlsOf(s), admin)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
 		fmt.Fprintf(w, "  provider %s: %s\n", name, cfg.Providers[name].Issuer)
 	}

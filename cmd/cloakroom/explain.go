@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,20 +23,22 @@ func explainCommand() *cobra.Command {
 		Use:   "explain [METHOD] PATH",
 		Short: "Say what becomes of a request, and why",
 		Long: `Say which route a request belongs to and why that one, what is decided on the way, and what the upstream would get. It is decided
-by the server's own code, but nothing is sent: no session is read, nobody is called, a body is not looked at. Tokens are placeholders.
+by the server's own code, but nothing is sent: no session is read, nobody is called. Tokens are placeholders.
 
   cloakroom explain GET /api/orders/7 --as alice.json
+  cloakroom explain POST /api/orders/ --as alice.json --body order.json
 
 --as names a JSON file with the claims of an ID token: the request is then by this user, signed in at the default provider.`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: between(1, 2, "write a method and a path, as in cloakroom explain GET /api/orders/7"),
 	}
 	path := configFlag(c)
 	as := c.Flags().String("as", "", "the claims of the user who is signed in, a JSON file; default: nobody is")
 	from := c.Flags().String("from", "app", "who asks: a script of the app, a navigation, a script of an other_site, or nowhere for a client that does not say")
 	headers := c.Flags().StringArrayP("header", "H", nil, "a header of the request, 'Name: value'; may be repeated")
+	body := c.Flags().String("body", "", "a file with the request's body, application/json where no --header says another Content-Type; default: it is not looked at")
 	asJSON := c.Flags().Bool("json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		req, err := request(args, *from, *headers, *as)
+		req, err := request(args, *from, *headers, *as, *body)
 		if err != nil {
 			return err
 		}
@@ -59,36 +62,71 @@ by the server's own code, but nothing is sent: no session is read, nobody is cal
 }
 
 // request is what the command line asks about.
-func request(args []string, from string, headers []string, as string) (bff.Request, error) {
+func request(args []string, from string, headers []string, as, body string) (bff.Request, error) {
 	req := bff.Request{Method: http.MethodGet, Target: args[len(args)-1]}
 	if len(args) == 2 {
 		req.Method = args[0]
+	}
+	if problem := cmp.Or(configs.MethodProblem(req.Method), configs.TargetProblem(req.Target)); problem != "" {
+		return req, errors.New(problem)
 	}
 	if !slices.Contains([]string{"app", "navigation", "other_site", "nowhere"}, from) {
 		return req, fmt.Errorf("--from %q: write app, navigation, other_site or nowhere", from)
 	}
 	req.Header = bff.From(from)
-	for _, h := range headers {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok {
-			return req, fmt.Errorf("--header %q: write 'Name: value'", h)
+	if err := addHeaders(req.Header, headers); err != nil {
+		return req, err
+	}
+	if body != "" {
+		data, err := os.ReadFile(body)
+		if err != nil {
+			return req, fmt.Errorf("--body: %w", err)
 		}
-		req.Header.Add(name, strings.TrimSpace(value))
+		req.Carry(data)
 	}
 	if as == "" {
 		return req, nil
 	}
-	data, err := os.ReadFile(as)
+	claims, err := readClaims(as)
+	req.Claims = claims
+	return req, err
+}
+
+// addHeaders adds those of the command line. What they say themselves stands in the place of what --from would say.
+func addHeaders(to http.Header, lines []string) error {
+	own := http.Header{}
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return fmt.Errorf("--header %q: write 'Name: value'", line)
+		}
+		value = strings.TrimSpace(value)
+		if problem := configs.HeaderProblem(name, value); problem != "" {
+			return fmt.Errorf("--header %q: %s", line, problem)
+		}
+		own.Add(name, value)
+	}
+	maps.Copy(to, own)
+	return nil
+}
+
+// readClaims reads the claims of a user.
+func readClaims(path string) (claims map[string]any, err error) {
+	data, err := os.ReadFile(path)
 	if err != nil {
-		return req, fmt.Errorf("--as: %w", err)
+		return nil, fmt.Errorf("--as: %w", err)
 	}
-	if err := json.Unmarshal(data, &req.Claims); err != nil || req.Claims == nil {
-		return req, fmt.Errorf("--as %s: is no JSON object, such as {\"sub\": \"alice\"}", as)
+	err = json.Unmarshal(data, &claims)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return nil, fmt.Errorf("--as %s:%d: %w; it is to be a JSON object, such as {\"sub\": \"alice\"}", path, 1+strings.Count(string(data[:min(int(syntax.Offset), len(data))]), "\n"), err)
 	}
-	if _, ok := req.Claims["sub"].(string); !ok {
-		return req, fmt.Errorf("--as %s: has no sub, which every ID token has", as)
+	if err != nil || claims == nil {
+		return nil, fmt.Errorf("--as %s: is no JSON object, such as {\"sub\": \"alice\"}", path)
 	}
-	return req, nil
+	if sub, ok := claims["sub"].(string); !ok || sub == "" {
+		return nil, fmt.Errorf("--as %s: has no \"sub\" that is text, as every ID token has; add, for example, \"sub\": \"alice\"", path)
+	}
+	return claims, nil
 }
 
 func printJSON(w io.Writer, v any) error {

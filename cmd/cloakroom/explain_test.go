@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"cloakroom/configs"
 )
 
 var update = flag.Bool("update", false, "write the expected files anew")
@@ -33,6 +35,21 @@ func TestToolsSayWhatPeopleNeed(t *testing.T) {
 		"expectations that hold":     {[]string{"test", "testdata/tools/holds.yaml"}, 0},
 		"expectations that fail":     {[]string{"test", "testdata/tools/fails.yaml"}, 1},
 		"expectations with mistakes": {[]string{"test", "testdata/tools/mistakes.yaml"}, 2},
+		"a body as described":        {[]string{"explain", "POST", "/api/notes", "--as", "testdata/tools/alice.json"}, 0},
+		"a body that is not so":      {[]string{"explain", "POST", "/api/notes", "--as", "testdata/tools/alice.json", "--body", "testdata/tools/order.json"}, 0},
+		"a body that is no file":     {[]string{"explain", "POST", "/api/notes", "--body", "testdata"}, 2},
+		"a header in place of from":  {[]string{"explain", "/api/users/7", "-H", "Sec-Fetch-Site: cross-site"}, 0},
+		"a path without a slash":     {[]string{"explain", "api/orders"}, 2},
+		"a whole URL":                {[]string{"explain", "https://app.example.com/api/orders?x=1"}, 2},
+		"both in one":                {[]string{"explain", "GET /api/orders"}, 2},
+		"the wrong way round":        {[]string{"explain", "/api/orders", "GET"}, 2},
+		"a method in small letters":  {[]string{"explain", "patch", "/api/orders"}, 2},
+		"no path":                    {[]string{"explain"}, 2},
+		"no expectations":            {[]string{"test"}, 2},
+		"expectations of a folder":   {[]string{"test", "testdata/tools"}, 2},
+		"a configuration to test":    {[]string{"test", "testdata/tools/cloakroom.yaml"}, 2},
+		"claims that end too soon":   {[]string{"explain", "/", "--as", "testdata/tools/unsound.json"}, 2},
+		"a header without a name":    {[]string{"explain", "/", "-H", "Bad Name: x"}, 2},
 		"claims that are none":       {[]string{"explain", "/", "--as", "testdata/tools/holds.yaml"}, 2},
 		"a header that is none":      {[]string{"explain", "/", "-H", "x"}, 2},
 		"from anywhere":              {[]string{"explain", "/", "--from", "mars"}, 2},
@@ -79,6 +96,24 @@ func TestCheckOnlineFailsIfOneFails(t *testing.T) {
 	stdout.Reset()
 	if code := run([]string{"check", "--online", "-c", config("http://" + nobody(t))}, &stdout, &stderr); code != 1 || !strings.Contains(stdout.String(), "\nFAIL") || stderr.String() != "1 of 2 could not be reached\n" {
 		t.Errorf("exit code %d\n%s%s", code, &stdout, &stderr)
+	}
+}
+
+// An editor that opens a file of expectations finds their schema.
+func TestExpectationsNameTheirSchema(t *testing.T) {
+	for _, name := range []string{"holds", "fails"} {
+		data, err := os.ReadFile("testdata/tools/" + name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		schema := regexp.MustCompile(`^# yaml-language-server: \$schema=(\S+)\n`).FindSubmatch(data)
+		if schema == nil {
+			t.Fatalf("%s names no schema", name)
+		}
+		text, err := os.ReadFile(filepath.Join("testdata/tools", string(schema[1])))
+		if err != nil || string(text) != configs.TestsSchema() {
+			t.Errorf("%s: %s is not what cloakroom schema --tests prints (%v)", name, schema[1], err)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func healthcheckCommand() *cobra.Command {
 		Long: `Ask the admin listener of a server on this machine for /livez: exit code 0 if it lives, 1 if not.
 For Docker's HEALTHCHECK, in images that have no other program. The address comes from the configuration,
 or from --url.`,
-		Args: cobra.NoArgs,
+		Args: none,
 	}
 	path := configFlag(c)
 	url := c.Flags().String("url", "", "ask this URL and read no configuration")

@@ -45,6 +45,9 @@ func newRoot() *cobra.Command {
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w\nsee %s --help", err, c.CommandPath())
+	})
 	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), testCommand(), routesCommand(), schemaCommand(), healthcheckCommand(), versionCommand())
 	return root
 }

@@ -17,7 +17,7 @@ func routesCommand() *cobra.Command {
 		Use:   "routes",
 		Short: "List the routes of all files",
 		Long:  `List every route, with the file and line that it stands in.`,
-		Args:  cobra.NoArgs,
+		Args:  none,
 	}
 	path := configFlag(c)
 	asJSON := c.Flags().Bool("json", false, "print JSON")

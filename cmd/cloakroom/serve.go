@@ -28,7 +28,7 @@ finish within server.shutdown_grace, and exits with 0. A second signal ends it a
 
 SIGHUP, or a change of a file that the configuration is made of, reloads it: all of it, or nothing if something is
 wrong with it, which the log then says.`,
-		Args: cobra.NoArgs,
+		Args: none,
 	}
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ func testCommand() *cobra.Command {
 		Short: "Hold routes against what a team expects of them",
 		Long: `Read files of expectations (this request, by this user, goes there) and say which do not hold. It is decided as explain does, by the
 server's own code, and nobody is called: it is for a team's own CI. The exit code is 1 if one does not hold.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: between(1, math.MaxInt, "name files of expectations, as in cloakroom test routes_test.yaml"),
 	}
 	path := configFlag(c)
 	c.RunE = func(c *cobra.Command, files []string) error {
