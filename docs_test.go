@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cloakroom/bff/edge"
 	"cloakroom/configs"
+	"cloakroom/e2e/ca"
 )
 
 // What the documentation says is compared with the program here, as far as a program can.
@@ -103,8 +105,22 @@ func TestTheConfigurationsOfTheUpstreamsPageAreRight(t *testing.T) {
 	if len(blocks) != 2 {
 		t.Fatalf("%d YAML blocks, want 2", len(blocks))
 	}
-	for _, b := range blocks { // the loader looks whether files are there, not into them
-		accept(t, regexp.MustCompile(`secrets/(ca|tlscert|tlskey)\b`).ReplaceAllString(b[1], "cloakroom.yaml"))
+	dir := t.TempDir()
+	a, err := ca.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := a.Issue("cloakroom", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"ca": a.PEM, "tlscert": cert, "tlskey": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, b := range blocks {
+		accept(t, regexp.MustCompile(`secrets/(ca|tlscert|tlskey)\b`).ReplaceAllString(b[1], dir+"/$1"))
 	}
 }
 

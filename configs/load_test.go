@@ -65,7 +65,7 @@ func TestFilesAreRelativeToTheConfigurationAndLoseOneLineBreak(t *testing.T) {
 		}
 	}
 	write("id", "\ufeff${env:HOME} spa\r\n")
-	write("ca.pem", "x")
+	write("ca.pem", string(someCertificate(t)))
 	write("cloakroom.yaml", strings.Replace(good, "client_id: spa", "client_id: ${file:id}\n    ca: ca.pem", 1))
 	cfg, err := Load(filepath.Join(dir, "cloakroom.yaml"))
 	if err != nil {

@@ -91,7 +91,6 @@ func (l *loader) share(t *team) {
 // judgeAll asks every part whether it likes what it got, and the whole whether its parts go together.
 func (l *loader) judgeAll() {
 	l.cfg.Validate(l.judge)
-	l.certificate()
 	main := l.cfg
 	main.Routing = l.own // by its own numbers
 	l.main.below(reflect.ValueOf(main), "")
@@ -102,6 +101,7 @@ func (l *loader) judgeAll() {
 	}
 	l.conflicts()
 	l.descriptions()
+	l.certificates()
 }
 
 // judge reports what is wrong with a key of the whole configuration, in the file that wrote it.

@@ -351,8 +351,11 @@ func TestExamplesLoadAndHaveNoSecrets(t *testing.T) {
 	sys := system{
 		env: func(name string) (string, bool) { return "redis://redis:6379/0", name == "REDIS_URL" },
 		read: func(path string) ([]byte, error) {
-			if filepath.Ext(path) == ".yaml" {
+			switch filepath.Ext(path) {
+			case ".yaml":
 				return os.ReadFile(path)
+			case ".pem":
+				return someCertificate(t), nil
 			}
 			return []byte("Vt4mQz8LwXn2Rk7Yc5Hs9Jd3Gb6Pf1Ta" + filepath.Base(path)), nil
 		},

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-
-	"cloakroom/bff/certs"
 )
 
 // validateTLS holds the certificate and the listener for plain HTTP against the rest of the server's keys.
@@ -42,27 +40,5 @@ func (s Server) validateTLSOrigin(report func(key, problem string)) {
 	}
 	if _, err := netip.ParseAddr(u.Hostname()); err == nil && s.TLS.ByACME() {
 		report("tls.acme", fmt.Sprintf("gets certificates for names, and the host of public_url is the address %s", u.Hostname()))
-	}
-}
-
-// certificate looks into the files of the server's certificate, so that `check` finds what is wrong with them. Of Validate it cannot be a part, which looks at no file.
-func (l *loader) certificate() {
-	paths := l.cfg.Server.TLS
-	if paths.Cert == "" || paths.Key == "" {
-		return
-	}
-	cert, errCert := l.read(paths.Cert)
-	if errCert != nil {
-		l.judge("server.tls.cert", reason(errCert))
-	}
-	key, errKey := l.read(paths.Key)
-	if errKey != nil {
-		l.judge("server.tls.key", reason(errKey))
-	}
-	if errCert != nil || errKey != nil {
-		return
-	}
-	if which, problem := certs.Judge(cert, key); problem != "" {
-		l.judge("server.tls."+which, problem)
 	}
 }
