@@ -11,6 +11,7 @@ import (
 
 	"cloakroom/bff/provider"
 	"cloakroom/configs"
+	"cloakroom/proxy"
 	"cloakroom/session/redis"
 )
 
@@ -25,13 +26,18 @@ type Reached struct {
 }
 
 // Reach asks everything outside that a configuration names, all at the same time: each provider for its metadata, the store, each server of an
-// upstream. It returns when all have answered or ctx ends, in a stable order.
+// upstream, also of one that no route uses yet. It returns when all have answered or ctx ends, in a stable order.
 func Reach(ctx context.Context, cfg *configs.Config) ([]Reached, error) {
 	e, err := NewExplainer(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer e.Close()
+	spare, err := e.spare()
+	if err != nil {
+		return nil, err
+	}
+	defer spare.Close()
 	asks := []func(context.Context) []Reached{}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
 		asks = append(asks, func(ctx context.Context) []Reached { return askProvider(ctx, name, cfg.Providers[name]) })
@@ -39,7 +45,9 @@ func Reach(ctx context.Context, cfg *configs.Config) ([]Reached, error) {
 	if cfg.Session.Store == "redis" {
 		asks = append(asks, func(ctx context.Context) []Reached { return askRedis(ctx, cfg.Session.Redis) })
 	}
-	asks = append(asks, e.askUpstreams)
+	for _, table := range []*proxy.Table{e.table, spare} {
+		asks = append(asks, func(ctx context.Context) []Reached { return askUpstreams(ctx, table) })
+	}
 	answers := make([][]Reached, len(asks))
 	var wg sync.WaitGroup
 	for i, ask := range asks {
@@ -81,9 +89,26 @@ func askRedis(ctx context.Context, cfg redis.Config) []Reached {
 	})
 }
 
-func (e *Explainer) askUpstreams(ctx context.Context) []Reached {
+// spare is a table that has the named upstreams which no route uses.
+func (e *Explainer) spare() (*proxy.Table, error) {
+	used := map[string]bool{}
+	for _, u := range e.table.Upstreams() {
+		used[u.Upstream] = true
+	}
+	var routes []proxy.Config
+	for _, name := range slices.Sorted(maps.Keys(e.cfg.Upstreams)) {
+		if !used[name] {
+			r := configs.Default[proxy.Config]()
+			r.Path, r.Upstream = fmt.Sprintf("/%d", len(routes)), name
+			routes = append(routes, r)
+		}
+	}
+	return proxy.Compile(routes, e.cfg.Upstreams, proxy.Deps{}, nil)
+}
+
+func askUpstreams(ctx context.Context, table *proxy.Table) []Reached {
 	var out []Reached
-	for _, p := range e.table.Probe(ctx) {
+	for _, p := range table.Probe(ctx) {
 		r := Reached{What: "upstream", Where: p.Server, How: p.How, Took: p.Took, Err: p.Err}
 		if p.Upstream != p.Server {
 			r.What += " " + p.Upstream

@@ -87,6 +87,25 @@ func TestEverythingOutsideIsAsked(t *testing.T) {
 	}
 }
 
+// An upstream that no route uses yet is asked before somebody's route relies on it.
+func TestAnUpstreamOfNoRouteIsAskedToo(t *testing.T) {
+	h := newHouse(t, nil)
+	cfg := *h.server.current.Load().cfg
+	spare, used := configs.Default[proxy.Upstream](), configs.Default[proxy.Upstream]()
+	spare.URL, used.URL = "http://127.0.0.1:1", h.upstream.URL
+	cfg.Upstreams = map[string]proxy.Upstream{"spare": spare, "used": used}
+	r := configs.Default[proxy.Config]()
+	r.Path, r.Upstream = "/", "used"
+	cfg.Routes = []proxy.Config{r}
+	got := reached(t, &cfg, 10*time.Second)
+	if r := got["upstream spare"]; r.Err == nil || r.Where != "http://127.0.0.1:1" {
+		t.Errorf("the spare one: %+v", r)
+	}
+	if r, ok := got["upstream used"]; !ok || r.Err != nil || len(got) != 3 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A server that accepts and says nothing must not keep anybody waiting, and no error repeats a password.
 func TestReachIsBoundedAndShowsNoSecret(t *testing.T) {
 	silent := listen(t)
