@@ -28,7 +28,7 @@ type Process struct {
 	Name string
 
 	cmd   *exec.Cmd
-	stdin io.Closer // open as long as the process shall live, where it watches its input
+	stdin io.WriteCloser // open as long as the process shall live, where it watches its input
 	done  chan struct{}
 
 	mu    sync.Mutex
@@ -135,6 +135,15 @@ func (p *Process) tail() string {
 	}
 	return b.String()
 }
+
+// Tell writes a line to the process.
+func (p *Process) Tell(line string) error {
+	_, err := fmt.Fprintln(p.stdin, line)
+	return err
+}
+
+// Leave ends the process's input.
+func (p *Process) Leave() error { return p.stdin.Close() }
 
 // Signal sends a signal.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
