@@ -16,6 +16,7 @@ import (
 // metrics are the server's numbers for Prometheus. No label has a value that a client chooses: routes are patterns, reasons and
 // kinds are constants.
 type metrics struct {
+	names       routeNames
 	registry    *prometheus.Registry
 	requests    *prometheus.CounterVec
 	own         *prometheus.HistogramVec
@@ -129,7 +130,7 @@ func (m *metrics) watchCertificate(expires func() time.Time) (count func(result 
 
 // count is called once for every request, when it is answered.
 func (m *metrics) count(rec *edge.Record, _ *http.Request, res edge.Result) {
-	route := rec.Route
+	route := m.names.of(rec.Route)
 	if route == "" {
 		route = "none" // refused before a route was chosen
 	}
@@ -141,7 +142,7 @@ func (m *metrics) count(rec *edge.Record, _ *http.Request, res edge.Result) {
 }
 
 func (m *metrics) leg(route *proxy.Route, leg, outcome string) {
-	m.legs.WithLabelValues(route.Config.Path, leg, outcome).Inc()
+	m.legs.WithLabelValues(m.names.of(route.Config.Path), leg, outcome).Inc()
 }
 
 func (m *metrics) sessionStarted()             { m.started.Inc() }
@@ -156,7 +157,7 @@ func (m *metrics) providerError(name, kind string) {
 
 // checked counts a request or an answer that was held against its description.
 func (m *metrics) checked(rt *proxy.Route, message, result string) {
-	m.checks.WithLabelValues(rt.Config.Path, message, result).Inc()
+	m.checks.WithLabelValues(m.names.of(rt.Config.Path), message, result).Inc()
 }
 
 // reloaded counts a configuration that was read while the server ran.
@@ -176,7 +177,7 @@ func (m *metrics) generation(n int, since time.Time) {
 
 // headerLeftOut counts a header that a route would have set.
 func (m *metrics) headerLeftOut(rt *proxy.Route, reason string) {
-	m.headers.WithLabelValues(rt.Config.Path, reason).Inc()
+	m.headers.WithLabelValues(m.names.of(rt.Config.Path), reason).Inc()
 }
 
 func (m *metrics) granted(method, result string) { m.grants.WithLabelValues(method, result).Inc() }

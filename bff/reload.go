@@ -67,6 +67,7 @@ func (s *Server) Reload(cfg *configs.Config) error {
 	}
 	s.current.Store(next)
 	before.retire(next)
+	s.metrics.switched(cfg.Routes, before.cfg.Routes)
 	s.metrics.generation(next.generation, s.now())
 	s.metrics.reloaded(reloaded)
 	edge.Event(context.Background(), s.log, edge.EventConfigReloaded, slog.Int("generation", next.generation), slog.Int("routes", len(cfg.Routes)),
@@ -155,6 +156,7 @@ func (s *Server) begin(ctx context.Context, wg *sync.WaitGroup) (end func()) {
 	}
 	first := s.current.Load()
 	first.start(g.launch)
+	s.metrics.switched(first.cfg.Routes, nil)
 	s.metrics.generation(first.generation, s.now())
 	return func() {
 		close(g.over)
