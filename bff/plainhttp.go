@@ -51,8 +51,9 @@ func (s *Server) clientIP(next http.Handler) http.Handler {
 // anyPort takes the port off the Host header.
 func anyPort(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if u := (url.URL{Host: r.Host}); u.Port() != "" {
-			r.Host = r.Host[:len(r.Host)-len(u.Port())-1]
+		port := (&url.URL{Host: r.Host}).Port()
+		if _, _, err := net.SplitHostPort(r.Host); err == nil && port != "" {
+			r.Host = r.Host[:len(r.Host)-len(port)-1]
 		}
 		next.ServeHTTP(w, r)
 	})

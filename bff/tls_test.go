@@ -125,6 +125,15 @@ func TestPlainHTTPOnlySendsPeopleOn(t *testing.T) {
 		{"a target of another host", "GET", "//evil.test", "localhost", page, 421, ""},
 		{"a path that browsers take for a host", "GET", "/%5Cevil.test", "localhost", page, 400, ""},
 		{"a challenge that nobody set", "GET", "/.well-known/acme-challenge/x", "localhost", nil, 403, ""},
+		{"a challenge that climbs", "GET", "/.well-known/acme-challenge/../../etc/passwd", "localhost", page, 400, ""},
+		{"a challenge that climbs in disguise", "GET", "/.well-known/acme-challenge/..%2f..%2facme", "localhost", page, 400, ""},
+		{"a challenge by POST", "POST", "/.well-known/acme-challenge/x", "localhost", nil, 403, ""},
+		{"a challenge for another host", "GET", "/.well-known/acme-challenge/x", "evil.test", nil, 421, ""},
+		{"a host with a port that is none", "GET", "/", "localhost:x", page, 421, ""},
+		{"a host with two ports", "GET", "/", "localhost:80:80", page, 421, ""},
+		{"a host with a dot", "GET", "/", "localhost.", page, 421, ""},
+		{"no host", "GET", "/", " ", page, 421, ""},
+		{"a user's own X-Forwarded-Host", "GET", "/", "localhost", append([]string{"X-Forwarded-Host", "evil.test", "Forwarded", "host=evil.test"}, page...), 308, "/"},
 		{"TRACE", "TRACE", "/", "localhost", nil, 405, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -100,7 +100,10 @@ func (a *authority) serve(name string, expires time.Time, change func(*tls.Confi
 	return s.URL
 }
 
-func TestAnUpstreamsCertificateIsVerified(t *testing.T) { // PRX-44
+func TestAnUpstreamsCertificateIsVerified(t *testing.T) { // PRX-44 TLS-02
+	no := func(most uint16) func(*tls.Config) {
+		return func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, most }
+	}
 	ours, other := newAuthority(t), newAuthority(t)
 	ok := func(http.ResponseWriter, *http.Request) {}
 	for _, c := range []struct {
@@ -114,12 +117,16 @@ func TestAnUpstreamsCertificateIsVerified(t *testing.T) { // PRX-44
 		{"by no authority that the system has", ours.serve("orders.test", time.Time{}, nil, ok), TLSConfig{ServerName: "orders.test"}, 502},
 		{"for another name", ours.serve("users.test", time.Time{}, nil, ok), TLSConfig{CA: ours.file, ServerName: "orders.test"}, 502},
 		{"for another name than the URL's", ours.serve("orders.test", time.Time{}, nil, ok), TLSConfig{CA: ours.file}, 502},
+		{"over TLS 1.2", ours.serve("orders.test", time.Time{}, no(tls.VersionTLS12), ok), TLSConfig{CA: ours.file, ServerName: "orders.test"}, 200},
+		{"over no more than TLS 1.1", ours.serve("orders.test", time.Time{}, no(tls.VersionTLS11), ok), TLSConfig{CA: ours.file, ServerName: "orders.test"}, 502},
 		{"expired", ours.serve("orders.test", time.Now().Add(-time.Hour), nil, ok), TLSConfig{CA: ours.file, ServerName: "orders.test"}, 502},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := newGatewayTo(t, Upstream{URL: c.url, TLS: c.config}, nil)
-			if res, _ := get(t, g.URL+"/x"); res.StatusCode != c.status {
-				t.Errorf("got %d, want %d: %v", res.StatusCode, c.status, g.lastError())
+			for _, protocol := range []string{"auto", "http1"} { // HTTP/2 has a bound of its own
+				g := newGatewayTo(t, Upstream{URL: c.url, TLS: c.config, Protocol: protocol}, nil)
+				if res, _ := get(t, g.URL+"/x"); res.StatusCode != c.status {
+					t.Errorf("%s: got %d, want %d: %v", protocol, res.StatusCode, c.status, g.lastError())
+				}
 			}
 		})
 	}

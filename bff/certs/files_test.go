@@ -188,6 +188,30 @@ func TestWhatBrowsersWillRefuseIsSaidAndServed(t *testing.T) {
 	}
 }
 
+// Whatever name a client asks for, and also if it asks for none, there is one certificate: what else is behind this address is nobody's business.
+func TestOneCertificateIsShownWhateverTheName(t *testing.T) {
+	a, cfg := authority(t), filesIn(t.TempDir())
+	cert, key := pair(t, a)
+	write(t, cfg.Cert, cert)
+	write(t, cfg.Key, key)
+	k, err := New(cfg, newBook().deps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, _ := serve(t, k)
+	for _, name := range []string{host, "other.example.test", "../" + host, "*." + host, ""} {
+		conn, err := tls.Dial("tcp", over.String(), &tls.Config{ServerName: name, InsecureSkipVerify: true}) // looked at below
+		if err != nil {
+			t.Errorf("%q: %v", name, err)
+			continue
+		}
+		if err := conn.ConnectionState().PeerCertificates[0].VerifyHostname(host); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+		conn.Close()
+	}
+}
+
 // TLS-01: TLS 1.2 or newer, 1.3 where the client can; of 1.2 only suites with forward secrecy and AEAD.
 func TestOnlyGoodTLSIsSpoken(t *testing.T) {
 	a, cfg := authority(t), filesIn(t.TempDir())

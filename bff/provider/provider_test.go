@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/pem"
 	"log/slog"
 	"net/http"
@@ -115,9 +116,17 @@ func TestNewRefusesWhatWouldBeUnsafe(t *testing.T) {
 	}
 }
 
+// TLS-02: by its authority alone, and over TLS 1.2 or newer.
 func TestOnlyTheConfiguredCAIsTrusted(t *testing.T) {
+	for most, ok := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		t.Run(tls.VersionName(most), func(t *testing.T) { trusts(t, most, ok) })
+	}
+}
+
+// trusts asks a provider that speaks nothing newer than most.
+func trusts(t *testing.T, most uint16, spoken bool) {
 	var issuer string
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/keys" {
 			good := publicKey("rsa")
 			writeJSON(w, map[string]any{"keys": []any{good}})
@@ -125,14 +134,16 @@ func TestOnlyTheConfiguredCAIsTrusted(t *testing.T) {
 		}
 		writeJSON(w, map[string]any{"issuer": issuer, "authorization_endpoint": issuer + "/a", "token_endpoint": issuer + "/t", "jwks_uri": issuer + "/keys"})
 	}))
+	s.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: most}
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.StartTLS()
 	defer s.Close()
 	issuer = s.URL
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for ca, ok := range map[string]bool{"": false, file: true} {
+	for ca, ok := range map[string]bool{"": false, file: spoken} {
 		cfg := testConfig(issuer)
 		cfg.CA = ca
 		p, err := New("main", cfg, "https://app.example.com/bff/callback", Deps{})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 )
 
 // secure is how TLS is spoken, nil if it is not. Names are verified against the host that is dialled.
@@ -28,13 +29,19 @@ func secure(cfg Config, byURL bool) (*tls.Config, error) {
 		}
 	}
 	if cfg.Cert != "" || cfg.Key != "" {
-		if _, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key); err != nil {
+		first, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
+		if err != nil {
 			return nil, fmt.Errorf("read cert and key: %w", err)
 		}
-		// Read anew for each connection: these are often valid for hours and replaced in place.
+		var good atomic.Pointer[tls.Certificate]
+		good.Store(&first)
+		// Read anew for each connection: these are often valid for hours and replaced in place. Between the writing of one file and of the other the pair does
+		// not match; what was good last serves until it does.
 		out.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
-			return &pair, err
+			if pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key); err == nil {
+				good.Store(&pair)
+			}
+			return good.Load(), nil
 		}
 	}
 	return out, nil
