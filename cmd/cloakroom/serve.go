@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	stdlog "log"
 	"os"
@@ -35,6 +36,9 @@ wrong with it, which the log then says.`,
 		asked := make(chan os.Signal, 1)
 		signal.Notify(asked, syscall.SIGHUP) // from the beginning: by itself it would end the process
 		defer signal.Stop(asked)
+		if err := rereadable(*path); err != nil {
+			return err
+		}
 		first := read(c.Context(), *path, configs.WatchedFile(*path), 0)
 		if first.err != nil {
 			return first.err
@@ -83,4 +87,13 @@ func untilStopped(serve func(context.Context, <-chan struct{}) error, signals <-
 			enough() // no reload during the drain
 		}
 	}
+}
+
+// rereadable refuses what holds a configuration once, such as a pipe: it is read several times before the start, and again for a reload.
+func rereadable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().IsRegular() || info.IsDir() {
+		return nil // whoever reads it says what is wrong
+	}
+	return fmt.Errorf("read configuration: %s is no regular file, and a server reads it more than once\nwrite it to a file; check, explain and test read a pipe, too", path)
 }
