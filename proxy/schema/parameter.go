@@ -52,7 +52,7 @@ func (p *parameter) checkQuery(given []pair) *Refusal {
 	case len(given) > 1 && !(p.shape == list && p.explode):
 		return p.refuse(ReasonRepeated, "is there more than once")
 	case p.shape == list && !p.explode:
-		return p.checkTexts(strings.Split(p.unify(given[0].raw), p.separator))
+		return p.checkJoined(p.unify(given[0].raw))
 	}
 	texts := make([]string, len(given))
 	for i, g := range given {
@@ -60,6 +60,20 @@ func (p *parameter) checkQuery(given []pair) *Refusal {
 	}
 	return p.checkTexts(texts)
 }
+
+// checkJoined judges a list in one text. A comma in an item is written %2C (RFC 6570, section 3.2.1); but many servers decode first and split then, and see two items. So
+// what passes is as described in both ways.
+func (p *parameter) checkJoined(raw string) *Refusal {
+	if r := p.checkTexts(strings.Split(raw, p.separator)); r != nil || p.separator != "," {
+		return r
+	}
+	if loose := commas.Replace(raw); loose != raw {
+		return p.checkTexts(strings.Split(loose, ","))
+	}
+	return nil
+}
+
+var commas = strings.NewReplacer("%2C", ",", "%2c", ",")
 
 // unify writes the separator of a list in one way.
 func (p *parameter) unify(raw string) string {

@@ -44,6 +44,8 @@ func TestRequests(t *testing.T) {
 		{"also where the name is escaped", asked{method: "GET", path: "/v2/orders", query: "limit=5&li%6dit=5"}, "Bad Request, repeated_parameter; query limit: is there more than once"},
 		{"one text for a list by commas", asked{method: "GET", path: "/v2/orders", query: "fields=a&fields=b"}, "Bad Request, repeated_parameter; query fields: is there more than once"},
 		{"a list has its bounds", asked{method: "GET", path: "/v2/orders", query: "fields=a,b,c,d"}, "Bad Request, parameter; query fields: must have at most 3 items"},
+		{"a comma that is written %2C is part of an item", asked{method: "GET", path: "/v2/orders", query: "fields=a%2Cb,c"}, "passes"},
+		{"and to some servers it is none", asked{method: "GET", path: "/v2/orders", query: "fields=a%2cb%2Cc,d"}, "Bad Request, parameter; query fields: must have at most 3 items"},
 		{"a list has its items", asked{method: "GET", path: "/v2/orders", query: "status=open&status=gone"}, "Bad Request, parameter; query status: value must be one of 'open', 'paid'"},
 		{"an object has its fields", asked{method: "GET", path: "/v2/orders", query: "filter[admin]=1"}, "Bad Request, parameter; query filter: is not a field of this object"},
 		{"each once", asked{method: "GET", path: "/v2/orders", query: "filter[paid]=true&filter[paid]=false"}, "Bad Request, repeated_parameter; query filter: has a field that is there more than once, or is not UTF-8"},
