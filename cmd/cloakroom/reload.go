@@ -31,8 +31,8 @@ type reading struct {
 // read loads the configuration when nobody is writing it: all that it was made of was the same before and after, and settle ago. The first half of a file may
 // well be a configuration, one without the rules of the other half. Files that never come to
 // rest are taken as they are. before is what the one before was made of: of one that is wrong, the rest is not known.
-func read(ctx context.Context, path string, before configs.Watched, settle time.Duration) reading {
-	r := load(path, before)
+func read(ctx context.Context, path string, before configs.Watched, settle time.Duration) (r reading) {
+	r.watched = before // most changes are of the same files, and loaded once
 	for range settleTries {
 		digest := r.watched.Digest()
 		select {

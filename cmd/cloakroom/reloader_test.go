@@ -132,9 +132,12 @@ func TestHalfAFileIsNotTaken(t *testing.T) {
 		if err := os.WriteFile(f.path("team.yaml"), []byte(route), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		pass(200 * time.Millisecond) // and after it
-		if err := os.WriteFile(f.path("team.yaml"), []byte(route+"    methods: [GET]\n"), 0o600); err != nil {
-			t.Fatal(err)
+		for _, more := range []string{"    timeout: 5s\n", "    methods: [GET]\n"} {
+			pass(200 * time.Millisecond) // after it, and again when it is looked at a second time
+			route += more
+			if err := os.WriteFile(f.path("team.yaml"), []byte(route), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		pass(10 * time.Second)
 		if want := []string{"/ []", "/ []/team/ [GET]"}; !slices.Equal(b.routes, want) {
