@@ -23,6 +23,8 @@ type run struct {
 	witness *browse.Witness
 	program func() (string, error)
 	usual   func() (*stack.Stack, error)
+	places  func() (*places, error)
+	teams   func() (*stack.Stack, error)
 
 	mu    sync.Mutex
 	after []func() error // undoes what the run started, last first
@@ -72,7 +74,7 @@ func newRun() *run {
 		}
 		return s, err
 	})
-	return r
+	return r.withTeams()
 }
 
 // TestMain runs the stories and then judges everything that they saw: BBA-6.1-03, LOG-02, SES-07, CK-06 by the scanner;

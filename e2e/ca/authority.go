@@ -46,7 +46,7 @@ func NewAuthority() (*Authority, error) {
 	return a, nil
 }
 
-// Issue makes a certificate for a name or an address, and its key, both PEM.
+// Issue makes a certificate for a name or an address, and its key, both PEM. It is good for a server and for a client.
 func (a *Authority) Issue(name string, until time.Time) (cert, key []byte, err error) {
 	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -54,7 +54,7 @@ func (a *Authority) Issue(name string, until time.Time) (cert, key []byte, err e
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	if ip := net.ParseIP(name); ip != nil {
 		template.IPAddresses = []net.IP{ip}

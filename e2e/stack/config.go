@@ -29,6 +29,10 @@ type Config struct {
 	Routes string
 	// Provider, Session and Server are further keys of their sections. YAML, indented as there.
 	Provider, Session, Server string
+	// Sections are further sections of the file. YAML.
+	Sections string
+	// Files are written beside it, by their paths from there, such as teams/orders.yaml.
+	Files map[string]string
 }
 
 const configuration = `server:
@@ -61,6 +65,7 @@ spa: {dev_server: "{{.DevServer}}"}
 {{- end}}
 routes:
 {{.Routes}}
+{{.Sections}}
 `
 
 // UsualRoutes are an API for signed-in users, one for everybody and one that knows both.
@@ -81,7 +86,7 @@ func UsualRoutes(upstream string) string {
 `, upstream)
 }
 
-// Write writes the file into dir and returns its path.
+// Write writes the file and those beside it into dir and returns its path.
 func (c Config) Write(dir string) (string, error) {
 	if c.RedisTimeout == 0 {
 		c.RedisTimeout = time.Second
@@ -106,5 +111,18 @@ func (c Config) Write(dir string) (string, error) {
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		return "", fmt.Errorf("write configuration: %w", err)
 	}
-	return path, nil
+	return path, c.writeFiles(dir)
+}
+
+func (c Config) writeFiles(dir string) error {
+	for name, text := range c.Files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("write configuration: %w", err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return fmt.Errorf("write configuration: %w", err)
+		}
+	}
+	return nil
 }

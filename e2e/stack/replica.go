@@ -23,13 +23,14 @@ type Replica struct {
 	corpus *tokscan.Corpus
 }
 
-// StartReplica runs the program with a configuration file and waits until it listens. Its log goes to the corpus, which may be nil.
-func StartReplica(ctx context.Context, name, program, config string, corpus *tokscan.Corpus) (*Replica, error) {
+// StartReplica runs the program with a configuration file, and environment variables beside this process's, and waits until it listens. Its log
+// goes to the corpus, which may be nil.
+func StartReplica(ctx context.Context, name, program, config string, corpus *tokscan.Corpus, env ...string) (*Replica, error) {
 	var see func(string)
 	if corpus != nil {
 		see = func(line string) { corpus.See(tokscan.Log, name, []byte(line)) }
 	}
-	p, err := launch(name, serve(program, config), see)
+	p, err := launch(name, serve(program, config, env...), see)
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +90,9 @@ func (r *Replica) readAddresses(log string) bool {
 }
 
 // serve is the command. A data race ends it with 66.
-func serve(program, config string) *exec.Cmd {
+func serve(program, config string, env ...string) *exec.Cmd {
 	cmd := exec.Command(program, "serve", "--config", config)
-	cmd.Env = append(os.Environ(), "GORACE=exitcode=66")
+	cmd.Env = append(append(os.Environ(), "GORACE=exitcode=66"), env...)
 	return cmd
 }
 

@@ -28,6 +28,8 @@ type Options struct {
 	ProviderLink bool
 	// Configure changes the configuration before the first replica starts; may be nil.
 	Configure func(*Config)
+	// Env are variables of the replicas' environment, NAME=value.
+	Env []string
 }
 
 // Stack is a running installation.
@@ -117,7 +119,7 @@ func (s *Stack) startProvider(ctx context.Context) (*Provider, error) {
 // StartReplica writes Config to the file and starts one more replica, behind the Switch with the others.
 func (s *Stack) StartReplica(ctx context.Context) (*Replica, error) {
 	return s.addReplica(func(name, path string) (*Replica, error) {
-		return StartReplica(ctx, name, s.options.Program, path, s.options.Corpus)
+		return StartReplica(ctx, name, s.options.Program, path, s.options.Corpus, s.options.Env...)
 	})
 }
 

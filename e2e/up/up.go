@@ -80,6 +80,11 @@ func Listen(address string) (*Upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start upstream: %w", err)
 	}
+	return On(listener), nil
+}
+
+// On serves a listener, such as that of a socket in the file system.
+func On(listener net.Listener) *Upstream {
 	u := &Upstream{URL: "http://" + listener.Addr().String(), gates: make(map[string]*Gate)}
 	u.server = &http.Server{
 		Handler:           u,
@@ -89,7 +94,7 @@ func Listen(address string) (*Upstream, error) {
 		},
 	}
 	u.served.Go(func() { _ = u.server.Serve(rawListener{listener}) })
-	return u, nil
+	return u
 }
 
 // Close ends the server and everything that it holds.
