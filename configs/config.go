@@ -63,6 +63,10 @@ type Defaults struct {
 	WithoutFetchMetadata string `yaml:"without_fetch_metadata" default:"refuse" enum:"refuse,safe"`
 	// Headers are what changes in the requests' headers.
 	Headers proxy.HeadersConfig `yaml:"headers"`
+	// CORS lets pages of other origins read the answers.
+	CORS proxy.CORSConfig `yaml:"cors"`
+	// Cache says who may keep the answers.
+	Cache proxy.CacheConfig `yaml:"cache"`
 	// Timeout is how long upstreams may take until their response headers. Between 1ms and 10m.
 	Timeout time.Duration `yaml:"timeout" default:"30s"`
 	// Idle is how long either side may be silent while a body is on its way. Between 1ms and 1h.

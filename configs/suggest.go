@@ -49,11 +49,11 @@ func unknown(key string, known []string) string {
 	return fmt.Sprintf("unknown key %q; known here: %s", key, strings.Join(known, ", "))
 }
 
-// whole is the first whole key that ends in key, such as server.public_url for public_url.
+// whole is the whole key that ends in key, such as server.public_url for public_url: of several the one that lies least deep, of those the first.
 func whole(key string) string {
 	found := ""
 	keys(reflect.TypeFor[Config](), "", func(path string, f field) {
-		if f.key == key && found == "" {
+		if f.key == key && (found == "" || strings.Count(path, ".") < strings.Count(found, ".")) {
 			found = path
 		}
 	})
