@@ -140,6 +140,8 @@ func upstreamProblem(err error) error {
 func legProblem(f *proxy.LegFailure) error {
 	p := &edge.Problem{Code: "leg_failed", Detail: fmt.Sprintf("The part %q of this answer is missing.", f.Leg), Err: f}
 	switch {
+	case f.Outcome == proxy.LegNoRoom:
+		p.Code, p.Detail, p.RetryAfter = "busy", "", retryAfter
 	case f.Outcome == proxy.LegTimedOut:
 		p.Code = "leg_timeout"
 	case slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusGone, http.StatusTooManyRequests}, f.Status):

@@ -49,16 +49,22 @@ type Server struct {
 	ready     readiness
 	draining  atomic.Bool
 	current   atomic.Pointer[site]
+	room      *proxy.Room // for composed answers, over all generations
 
 	generations generations
 	machine     *machineTokens
 	holds       *lru.Cache[holdKey, time.Time] // until when
 }
 
+// composeRoom is the memory, in bytes, that composed answers may take together, as package compose reckons it: fifty of a MiB each that are shaped, or
+// thousands of the usual size.
+const composeRoom = 512 << 20
+
 // New wires a server. It opens no connection: a store or a provider that is down shows in readiness, not here.
 func New(cfg *configs.Config, o Options) (*Server, error) {
 	s := &Server{log: o.Log, now: time.Now, spa: o.SPA, laxCookie: cfg.Session.Cookie.SameSite == "lax", metrics: newMetrics(o.Version)}
 	s.generations.patience = learnTime
+	s.room = proxy.NewRoom(composeRoom)
 	var err error
 	if s.origin, err = edge.ParseOrigin(cfg.Server.PublicURL); err != nil {
 		return nil, fmt.Errorf("server.public_url: %w", err)

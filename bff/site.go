@@ -108,7 +108,7 @@ func (s *site) wireCookies() error {
 
 func (s *site) wireRoutes() (err error) {
 	s.table, err = proxy.Compile(s.cfg.Routes, s.cfg.Upstreams, proxy.Deps{
-		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveLeg: s.metrics.leg, ObserveCheck: s.metrics.checked, ObserveHeader: s.metrics.headerLeftOut,
+		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveLeg: s.metrics.leg, ObserveCheck: s.metrics.checked, ObserveHeader: s.metrics.headerLeftOut, Room: s.room,
 	}, s.tableBefore())
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)

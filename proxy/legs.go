@@ -45,6 +45,15 @@ type LegFailure = compose.Failure
 // LegTimedOut is the Outcome of a leg that did not answer in time.
 const LegTimedOut = compose.TimedOut
 
+// LegNoRoom is the Outcome of a leg for whose answer there was no memory left.
+const LegNoRoom = compose.NoRoom
+
+// Room is the memory that all composed answers may take together.
+type Room = compose.Room
+
+// NewRoom makes a room of so many bytes.
+func NewRoom(bytes int64) *Room { return compose.NewRoom(bytes) }
+
 // ErrShape is wrapped where the shape of a composed route made no answer of its legs.
 var ErrShape = compose.ErrShape
 
@@ -115,7 +124,7 @@ func (rt *Route) Tokens() []tokens.Token {
 // compileLegs finds the upstreams of a composed route's legs.
 func (t *Table) compileLegs(c Config, d Deps, upstreams map[string]Upstream, previous *Table) (*composed, error) {
 	values := pathValues(c.Path)
-	plan, err := compose.New(c.Config, valueNames(values), int64(c.Response.MaxBody))
+	plan, err := compose.New(c.Config, valueNames(values), int64(c.Response.MaxBody), d.Room)
 	if err != nil {
 		return nil, err
 	}

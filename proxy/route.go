@@ -33,6 +33,8 @@ type Deps struct {
 	ObserveLeg func(rt *Route, leg, outcome string)
 	// ObserveHeader is told of a header of the route's own that is not sent, because it is "missing" or "unsendable". nil is fine.
 	ObserveHeader func(rt *Route, state string)
+	// Room is what all composed answers take their memory from. nil: room without end.
+	Room *Room
 	// Resolver looks up the upstreams' names. nil: the system's.
 	Resolver *net.Resolver
 }

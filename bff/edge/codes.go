@@ -58,6 +58,7 @@ var catalog = []Entry{
 	{"session_store_full", 503, "No room for sessions", "No further sign-in is possible at the moment. Try again later.", false},
 	{"provider_unavailable", 503, "The sign-in service does not answer", "The identity provider cannot be reached at the moment. Try again in a moment.", false},
 	{"token_unavailable", 503, "Access is out of reach", "The identity provider does not answer, so there is no access to the service behind this address at the moment. You are still signed in; try again in a moment.", false},
+	{"busy", 503, "Too much at the same time", "This server is making as many answers of this kind as it can. Try again in a moment.", false},
 	{"streams_full", 503, "No room for streams", "This server takes no further sockets and event streams at the moment. Try again in a moment.", false},
 	{"upstream_timeout", 504, "The service takes too long", "The service behind this address did not answer in time.", false},
 	{"leg_timeout", 504, "A part takes too long", "This answer is composed of several parts, and the service behind one of them did not answer in time.", false},

@@ -24,6 +24,7 @@ const (
 	Status      Outcome = "status"      // an answer that is neither 200 nor 204
 	TooLarge    Outcome = "too_large"   // more than max_body
 	Malformed   Outcome = "malformed"   // not JSON as strict.go takes it
+	NoRoom      Outcome = "no_room"     // all composed answers together take as much memory as they may
 	NoToken     Outcome = "no_token"    // there was no token to ask with
 	Cancelled   Outcome = "cancelled"   // not needed any more: another leg failed, or the request is over
 )
@@ -77,7 +78,7 @@ var null = []byte("null")
 var errLegTime = fmt.Errorf("the leg took too long: %w", context.DeadlineExceeded)
 
 // ask gets one leg. All of it counts against the leg's timeout, its token included.
-func (l *leg) ask(ctx context.Context, fetch Fetch, t Target, parse bool) (p part) {
+func (l *leg) ask(ctx context.Context, fetch Fetch, t Target, parse bool, room *share) (p part) {
 	defer func(start time.Time) {
 		p.took = time.Since(start)
 		p.panic = recover() // in a goroutine of its own it would end the process; run goes on with it
@@ -99,8 +100,10 @@ func (l *leg) ask(ctx context.Context, fetch Fetch, t Target, parse bool) (p par
 	if err := typed(res.Header); err != nil {
 		return part{fail: l.failure(ctx, Malformed, err)}
 	}
-	body, err := read(res, int64(l.MaxBody))
+	body, err := read(res, int64(l.MaxBody), room)
 	switch {
+	case errors.Is(err, errRoom):
+		return part{fail: &Failure{Leg: l.name, Outcome: NoRoom}}
 	case errors.Is(err, errBody):
 		return part{fail: l.failure(ctx, TooLarge, nil)}
 	case err != nil:
@@ -137,7 +140,7 @@ var (
 )
 
 // read reads no more than limit bytes.
-func read(res *http.Response, limit int64) ([]byte, error) {
+func read(res *http.Response, limit int64, room *share) ([]byte, error) {
 	if res.ContentLength > limit {
 		return nil, errBody
 	}
@@ -145,7 +148,7 @@ func read(res *http.Response, limit int64) ([]byte, error) {
 	if res.ContentLength > 0 {
 		b.Grow(int(min(res.ContentLength, int64(units.MiB))) + bytes.MinRead) // more only as it comes
 	}
-	if n, err := b.ReadFrom(io.LimitReader(res.Body, limit+1)); err != nil || n > limit {
+	if n, err := b.ReadFrom(counted{io.LimitReader(res.Body, limit+1), room}); err != nil || n > limit {
 		return nil, errors.Join(err, tooLong(n, limit))
 	}
 	return b.Bytes(), nil

@@ -22,6 +22,7 @@ type Plan struct {
 	shapes   map[string]*shape
 	by       ShapeBy
 	limit    int
+	room     *Room         // nil: without end
 	shaping  chan struct{} // one for each shape that may run at the same time
 }
 
@@ -35,12 +36,12 @@ type leg struct {
 // maxAnswer bounds an answer for which the route has no bound, in bytes.
 const maxAnswer = 8 << 20
 
-// New compiles a configuration. pathNames are those of Config.Validate. limit is the largest answer, in bytes; 0: 8 MiB.
-func New(c Config, pathNames []string, limit int64) (*Plan, error) {
+// New compiles a configuration. pathNames are those of Config.Validate. limit is the largest answer, in bytes; 0: 8 MiB. room is what all plans share; nil is without end.
+func New(c Config, pathNames []string, limit int64, room *Room) (*Plan, error) {
 	var problems []error
 	report := func(key, problem string) { problems = append(problems, fmt.Errorf("%s: %s", key, problem)) }
 	c.Validate(pathNames, report)
-	p := &Plan{declared: map[string]bool{}, by: c.ShapeBy, limit: maxAnswer, shaping: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	p := &Plan{declared: map[string]bool{}, by: c.ShapeBy, limit: maxAnswer, room: room, shaping: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	if limit > 0 {
 		p.limit = int(min(limit, 64<<20))
 	}
@@ -105,7 +106,9 @@ func (p *Plan) Run(ctx context.Context, r Request, fetch Fetch, observe func(leg
 	if err != nil {
 		return nil, err
 	}
-	parts, failed := p.askAll(ctx, targets, fetch, shape != nil)
+	room := p.room.share(shape != nil)
+	defer room.give()
+	parts, failed := p.askAll(ctx, targets, fetch, shape != nil, room)
 	for i := range parts {
 		if parts[i].panic != nil {
 			panic(parts[i].panic)
@@ -192,7 +195,7 @@ func (p *Plan) choose(r Request) (*shape, error) {
 }
 
 // askAll asks all legs at the same time, and waits for all. The first required one that fails ends the others.
-func (p *Plan) askAll(ctx context.Context, targets []Target, fetch Fetch, parse bool) (parts []part, failed *Failure) {
+func (p *Plan) askAll(ctx context.Context, targets []Target, fetch Fetch, parse bool, room *share) (parts []part, failed *Failure) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	parts = make([]part, len(p.legs))
@@ -200,8 +203,8 @@ func (p *Plan) askAll(ctx context.Context, targets []Target, fetch Fetch, parse 
 	for i := range p.legs {
 		wg.Go(func() {
 			l := &p.legs[i]
-			parts[i] = l.ask(ctx, fetch, targets[i], parse)
-			if fail := parts[i].fail; fail != nil && !l.Optional {
+			parts[i] = l.ask(ctx, fetch, targets[i], parse, room)
+			if fail := parts[i].fail; fail != nil && (!l.Optional || fail.Outcome == NoRoom) { // which is about the answer, not about the leg
 				cancel(fail) // the first cause stays
 			}
 			if parts[i].panic != nil {

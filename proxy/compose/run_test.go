@@ -80,7 +80,7 @@ func (k *kitchen) fetch(ctx context.Context, _ string, t Target) (*http.Response
 
 func plan(t testing.TB, c Config, names ...string) *Plan {
 	t.Helper()
-	p, err := New(c, names, 0)
+	p, err := New(c, names, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestAnAnswerIsBounded(t *testing.T) {
 	k := newKitchen(t)
 	for name, c := range map[string]Config{"plain": {}, "shaped": {Shape: `[.me.name, .me.name]`}, "escaped": {Shape: `"\u0001\u0001\u0001\u0001"`}} {
 		c.Legs = map[string]Leg{"me": k.leg("/me")}
-		p, err := New(c, nil, 12)
+		p, err := New(c, nil, 12, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
