@@ -7,6 +7,9 @@
 //	routes    the same with one route and with a thousand
 //	memory    the heap that a copied session takes, beside what is counted of it
 //	start     the time from the start of the process to its first answers
+//	reload    the CPU time of a reload, the time until it holds, and the latency of requests without reloads and beside fifty. They come at a steady rate, however
+//	          late the answers are, and each is held against what either configuration allows: fewer than a thousand a second is an error, and so is a
+//	          wrong one (AUZ-07)
 //
 // Requests come over 64 keep-alive connections, the answer is a small JSON document, the log is switched on and written to a file.
 // Sides that are compared take turns, so that what else the machine does hits all; a round's ratio is one sample, the median of

@@ -46,6 +46,7 @@ func parts() []part {
 		{"routes", (*bench).moreRoutes},
 		{"memory", (*bench).copyMemory},
 		{"start", (*bench).firstAnswer},
+		{"reload", (*bench).reload},
 	}
 }
 
@@ -58,7 +59,7 @@ func run() error {
 	flag.IntVar(&o.sessions, "sessions", 100_000, "sessions in Redis beside which 1000 are measured; 1000000 take 4 GB and a minute or two")
 	flag.IntVar(&o.routes, "routes", 1000, "routes beside which one is measured")
 	flag.StringVar(&o.against, "against", "", "another build of cloakroom, to be measured beside this one")
-	only := flag.String("only", "", "the parts to run, separated by commas: bare, sessions, routes, memory, start")
+	only := flag.String("only", "", "the parts to run, separated by commas: bare, sessions, routes, memory, start, reload")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
