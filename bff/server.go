@@ -82,6 +82,16 @@ func New(cfg *configs.Config, o Options) (*Server, error) {
 	return s, s.wireSessions(cfg.Session)
 }
 
+// Check wires a server and lets go of it again: it says what serve would refuse at the start that a configuration alone does not show. It calls nobody.
+func Check(cfg *configs.Config) error {
+	s, err := New(cfg, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	s.close()
+	return nil
+}
+
 func (s *Server) wireSessions(cfg configs.Session) error {
 	switch cfg.Store {
 	case "memory":

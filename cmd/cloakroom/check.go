@@ -37,6 +37,9 @@ each upstream is called, with its health check where it has one. The exit code i
 		if err != nil {
 			return err
 		}
+		if err := bff.Check(cfg); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(*path), err)
+		}
 		fmt.Fprintf(c.OutOrStdout(), "%s: ok\n", filepath.Base(*path))
 		summarize(c.OutOrStdout(), cfg)
 		if !*online {

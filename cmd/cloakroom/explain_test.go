@@ -117,6 +117,28 @@ func TestExpectationsNameTheirSchema(t *testing.T) {
 	}
 }
 
+// What serve would not start with, check refuses too.
+func TestCheckRefusesWhatServeWould(t *testing.T) {
+	cache := t.TempDir()
+	if err := os.Chmod(cache, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	config := writeConfig(t, strings.NewReplacer("session: {", "session: {store: memory, ", "server: {", "server: {tls: {acme: {agree: true, cache: "+cache+"}}, ").Replace(minimal))
+	for _, command := range []string{"check", "serve"} {
+		var out bytes.Buffer
+		if code := run([]string{command, "-c", config}, &out, &out); code != 2 || !strings.Contains(out.String(), "server.tls.acme.cache: everybody may write to") {
+			t.Errorf("%s: exit code %d\n%s", command, code, &out)
+		}
+	}
+	if err := os.Chmod(cache, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if code := run([]string{"check", "-c", config}, &out, &out); code != 0 {
+		t.Errorf("exit code %d\n%s", code, &out)
+	}
+}
+
 // What docs/testing-routes.md shows is run: its configuration, and its expectations of it.
 func TestTheDocumentedExpectationsHold(t *testing.T) {
 	page, err := os.ReadFile("../../docs/testing-routes.md")
