@@ -68,7 +68,7 @@ func TestTheTeamsFilesAreCheckedFromAnywhere(t *testing.T) {
 		}
 	}
 	out, errs, code := s.tool("/", true, "check", "-c", s.ConfigPath)
-	s.says(errs, code, 2, "teams/checked.yaml:3:", "teams/told.yaml:1:", "cloakroom.yaml: 3 mistakes")
+	s.says(errs, code, 2, "teams/checked.yaml:3:", "teams/going.yaml:1:", "teams/told.yaml:1:", "teams/told.yaml:5:", "cloakroom.yaml: 4 mistakes")
 	if out != "" || !strings.Contains(errs, "ECHO_URL") {
 		t.Errorf("mistakes belong to standard error, with the variable's name: %q\n%s", out, errs)
 	}

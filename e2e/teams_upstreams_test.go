@@ -27,6 +27,7 @@ routes:
   - {path: /files/, strip_prefix: /files, upstream: "unix:%[7]s:/v1"}
   - {path: /modern/, upstream: modern}
 `, p.pair[0].link.Address, p.pair[1].link.Address, p.checked[0].link.Address, p.checked[1].link.Address, p.pair[0].URL, p.pair[1].URL, p.unix, p.brittle[0].link.Address, p.brittle[1].link.Address),
+		"teams/going.yaml":  "routes: [{path: /going/, upstream: \"${env:ECHO_URL}\"}]\n",
 		"teams/modern.yaml": fmt.Sprintf("upstreams:\n  modern: {url: %q, protocol: h2c}\n", p.h2c),
 	}
 }

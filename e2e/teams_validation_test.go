@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"cloakroom/e2e/browse"
+	"cloakroom/e2e/up"
 )
 
 // checkedFiles are of a team whose APIs have descriptions: one of each version of OpenAPI, and a schema, in folders beside its file and above it.
@@ -188,9 +190,11 @@ func TestTheBytesThatWereJudgedArrive(t *testing.T) {
 	} {
 		for _, body := range bodies {
 			s.post(b, path, "application/json", body, 200)
-			seen := reached(s.echo, "/v2"+strings.TrimPrefix(path, "/c"))
-			if r := seen[len(seen)-1]; r.Body != body || !slices.Equal(r.Values("Content-Length"), []string{jsonOf(len(body))}) || r.Values("Transfer-Encoding") != nil {
-				t.Errorf("sent %q, arrived %q with the length %v", body, r.Body, r.Values("Content-Length"))
+			same := func(r up.Request) bool {
+				return r.Body == body && slices.Equal(r.Values("Content-Length"), []string{strconv.Itoa(len(body))}) && r.Values("Transfer-Encoding") == nil
+			}
+			if seen := reached(s.echo, "/v2"+strings.TrimPrefix(path, "/c")); !slices.ContainsFunc(seen, same) {
+				t.Errorf("sent %q, and nothing arrived that is the same", body)
 			}
 		}
 	}
@@ -199,11 +203,6 @@ func TestTheBytesThatWereJudgedArrive(t *testing.T) {
 	if len(reached(s.echo, "/v2/orders/?limit=7")) != 1 {
 		t.Error("the query has not arrived as it was")
 	}
-}
-
-func jsonOf(v any) string {
-	text, _ := json.Marshal(v)
-	return string(text)
 }
 
 // VAL-05: an upstream's answer that is not as described gets out where that is reported, and nothing of it where that is enforced.
