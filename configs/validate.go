@@ -166,7 +166,7 @@ func (c Config) validateRoutes(report func(key, problem string)) {
 // validateSecrets refuses a value that serves two ends: whoever learns it at one has the other.
 func (c Config) validateSecrets(report func(key, problem string)) {
 	check := func(key string, s secret.String) {
-		if i := slices.Index(c.Session.Secrets, s); i >= 0 {
+		if i := slices.Index(c.Session.Secrets, s); i >= 0 && s != "" { // both empty where neither could be read, which is said already
 			report(key, fmt.Sprintf("is the same value as session.secrets[%d]; give each its own", i))
 		}
 	}
