@@ -3,6 +3,7 @@ package bff
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +18,8 @@ import (
 	"cloakroom/configs"
 	"cloakroom/proxy"
 	"cloakroom/proxy/compose"
+	"cloakroom/proxy/tokens"
+	"cloakroom/session"
 )
 
 // whose reads the user out of an access token of the test's provider.
@@ -84,6 +87,19 @@ func TestAComposedAnswerIsForWhoAsks(t *testing.T) {
 	}
 	if !strings.Contains(h.log.String(), `"route":"/home","status":200`) || !strings.Contains(h.log.String(), `"upstream_us":`) {
 		t.Errorf("log: %s", h.log)
+	}
+}
+
+// A route that does not send the user's token goes on while the provider is away; a leg of it that sends one does not send what has run out.
+func TestNoLegSendsATokenThatHasRunOut(t *testing.T) {
+	h := newHouse(t, nil)
+	now := time.Now()
+	for left, want := range map[time.Duration]error{time.Minute: nil, -time.Minute: session.ErrNoToken} {
+		sess := &session.Session{Provider: "main", Issuer: h.idp.Issuer(), Tokens: session.Tokens{Access: "a", Issued: now.Add(-time.Hour), Expires: now.Add(left)}}
+		b, err := h.server.current.Load().bearer(t.Context(), sess, tokens.Token{Method: tokens.Session})
+		if !errors.Is(err, want) || (b.token == "") != (want != nil) {
+			t.Errorf("%v left: %q, %v; want %v", left, b.token, err, want)
+		}
 	}
 }
 

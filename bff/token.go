@@ -23,6 +23,8 @@ type bearer struct {
 // the route is for (OAX-04).
 func (s *site) bearer(ctx context.Context, sess *session.Session, t tokens.Token) (bearer, error) {
 	switch {
+	case t.Method == tokens.Session && !s.now().Before(sess.Tokens.Expires): // of a leg whose route can do without, see fresh
+		return bearer{}, session.ErrNoToken
 	case t.Method == tokens.Session:
 		return bearer{sess.Tokens.Access, s.renewer(sess)}, nil
 	case t.Method == tokens.Client:
