@@ -27,7 +27,7 @@ routes:
 		runtime.ReadMemStats(&after)
 		return float64(after.TotalAlloc - before.TotalAlloc)
 	}
-	read(1) // what is made once
+	read(1)                                                   // what is made once
 	if each := (read(220) - read(20)) / 200; each > 100<<10 { // it is 29 KB, and 82 where races are looked for
 		t.Errorf("%.0f bytes for each route", each)
 	}

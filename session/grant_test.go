@@ -253,7 +253,9 @@ func TestAGrantThatIsNoBetterIsNotFetchedTwice(t *testing.T) {
 		if g, err := w.one.OtherGrant(t.Context(), w.one.read(t, w.r), b.target("orders"), Grant{Key: "orders", Access: "the same"}); err != nil || g.Access != "the same" || b.count() != 2 {
 			t.Errorf("%q, %v after %d exchanges, want 2", g.Access, err, b.count())
 		}
-		b.answer = func() (Granted, error) { return Granted{Refreshed: Refreshed{Tokens: Tokens{Access: "short", Issued: time.Now().Add(-time.Minute), Expires: time.Now().Add(time.Second)}}}, nil }
+		b.answer = func() (Granted, error) {
+			return Granted{Refreshed: Refreshed{Tokens: Tokens{Access: "short", Issued: time.Now().Add(-time.Minute), Expires: time.Now().Add(time.Second)}}}, nil
+		}
 		w.wantGrant(t, w.one, b.target("users"), "short")
 		if b.count() != 3 {
 			t.Errorf("%d exchanges, want 3", b.count())
