@@ -130,26 +130,31 @@ func (d *decoder) entries(v reflect.Value, n ast.Node, key string, f field) {
 // items reads a list.
 func (d *decoder) items(v reflect.Value, n ast.Node, key string, f field) {
 	seq, ok := n.(*ast.SequenceNode)
-	if !ok && !isNull(n) {
+	var values []ast.Node
+	switch {
+	case ok:
+		values = seq.Values
+	case isNull(n):
+	case f.single:
+		values = []ast.Node{n}
+	default:
 		d.misplaced(n, key, "a list, such as [a, b]")
 		return
 	}
-	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
-	if ok {
-		for i, e := range seq.Values {
-			item := reflect.New(v.Type().Elem()).Elem()
-			setDefaults(item)
-			sub := fmt.Sprintf("%s[%d]", key, i)
-			d.places[sub] = at(firstToken(e))
-			if key == "routes" {
-				d.inherit(item, sub)
-			}
-			d.value(item, e, sub, field{secret: f.secret, enum: f.enum, required: true})
-			if key == "routes" {
-				d.disinherit(item, sub)
-			}
-			v.Set(reflect.Append(v, item))
+	v.Set(reflect.MakeSlice(v.Type(), 0, len(values)))
+	for i, e := range values {
+		item := reflect.New(v.Type().Elem()).Elem()
+		setDefaults(item)
+		sub := fmt.Sprintf("%s[%d]", key, i)
+		d.places[sub] = at(firstToken(e))
+		if key == "routes" {
+			d.inherit(item, sub)
 		}
+		d.value(item, e, sub, field{secret: f.secret, enum: f.enum, short: f.short, required: true})
+		if key == "routes" {
+			d.disinherit(item, sub)
+		}
+		v.Set(reflect.Append(v, item))
 	}
 	if f.required && v.Len() == 0 {
 		d.report(key, d.places[key], "is empty"+f.suchAs())

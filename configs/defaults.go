@@ -41,7 +41,7 @@ func (d *decoder) inheritFrom(from reflect.Value, fromKey string, to reflect.Val
 		}
 		where.key = join(fromKey, f.key)
 		d.places[sub] = where
-		if f.short != "" { // one word or a section: it means one thing as a whole
+		if f.short != "" && value.Kind() == reflect.Struct { // one word or a section: it means one thing as a whole
 			target.Set(value)
 			d.inheritPlaces(value.Type(), where.key, sub)
 			continue

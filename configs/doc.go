@@ -23,6 +23,8 @@
 //	filled    a section that means something by being there, and so must have keys
 //	template  ${user.…} may stand in it, which is left to whoever reads the value
 //	short     of a section: the one of its keys that may stand for the whole, without its name
+//	          of a list: the same of each of its items
+//	single    of a list: one item may stand for a list of one
 //	secret    never shown, whatever is wrong with it; fields of type secret.String are secret by themselves
 //
 // Durations are Go's (30m), sizes are 10MiB. In any string, ${env:NAME} and ${file:PATH} are

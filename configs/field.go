@@ -20,6 +20,7 @@ type field struct {
 	enum     []string
 	file     string
 	short    string
+	single   bool
 	filled   bool
 	secret   bool
 	template bool
@@ -75,6 +76,7 @@ func fieldOf(i int, sf reflect.StructField) field {
 		example:  sf.Tag.Get("example"),
 		file:     sf.Tag.Get("file"),
 		short:    sf.Tag.Get("short"),
+		single:   sf.Tag.Get("single") == "true",
 		filled:   sf.Tag.Get("filled") == "true",
 		secret:   sf.Tag.Get("secret") == "true" || isSecret(sf.Type),
 	}

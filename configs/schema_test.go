@@ -119,8 +119,14 @@ func describe(def *jsonschema.Schema, t reflect.Type) {
 			p.Examples = []any{f.example}
 		}
 		enumerate(p, f)
-		if f.short != "" {
-			orShort(p, t.Field(i).Type, f.short)
+		switch ft := t.Field(i).Type; {
+		case f.short != "" && ft.Kind() == reflect.Slice:
+			orShort(p.Items, ft.Elem(), f.short)
+		case f.short != "":
+			orShort(p, ft, f.short)
+		}
+		if f.single {
+			orOne(p)
 		}
 	}
 }
@@ -134,6 +140,13 @@ func orShort(p *jsonschema.Schema, section reflect.Type, key string) {
 			p.AnyOf, p.Ref = []*jsonschema.Schema{{Ref: p.Ref}, one}, ""
 		}
 	}
+}
+
+// orOne lets one item stand for a list of one.
+func orOne(p *jsonschema.Schema) {
+	list := *p
+	list.Description, list.Default = "", nil
+	*p = jsonschema.Schema{Description: p.Description, Default: p.Default, AnyOf: []*jsonschema.Schema{p.Items, &list}}
 }
 
 // inheritable tells whether a key of a route may come from the defaults of its file.
