@@ -151,7 +151,7 @@ func (m *Manager) open(key ticketKey, id ID, rec Record) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.id, s.version, s.Deadline = id, rec.Version, deadline
+	s.id, s.version, s.Deadline, s.memo = id, rec.Version, deadline, newMemo()
 	return s, nil
 }
 

@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Session is the opened record of one signed-in browser. A *Session that was handed out is never changed: readers share it.
 type Session struct {
@@ -39,7 +42,8 @@ type Session struct {
 
 	id      ID
 	version uint64
-	ticket  string // needed to seal again; never stored, logged or encoded
+	ticket  string                // needed to seal again; never stored, logged or encoded
+	memo    *atomic.Pointer[memo] // see Memo; nil in a session that was not read by a ticket
 }
 
 // Tokens are one user's tokens. They never leave the server but to the provider and, the access token, to upstreams.
