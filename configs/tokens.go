@@ -35,6 +35,9 @@ func (c Config) validateTokens(report func(key, problem string)) {
 	}
 	for i, r := range c.Routes {
 		judge(fmt.Sprintf("routes[%d].token", i), r.Token, r.Auth != "none")
+		if r.Resource.On() {
+			judge(fmt.Sprintf("routes[%d].resource.token", i), r.Resource.Token, r.Auth != "none")
+		}
 		for _, name := range slices.Sorted(maps.Keys(r.Legs)) {
 			judge(fmt.Sprintf("routes[%d].compose.%s.token", i, name), r.Legs[name].Token, r.Auth != "none")
 		}

@@ -131,6 +131,11 @@ func (c Config) validateUpstreams(report func(key, problem string)) {
 				report(fmt.Sprintf("routes[%d].upstream", i), noUpstream(name, all))
 			}
 		}
+		if name := r.Resource.Upstream; name != "" {
+			if _, ok := c.Upstreams[name]; !ok {
+				report(fmt.Sprintf("routes[%d].resource.upstream", i), noUpstream(name, all))
+			}
+		}
 		for _, leg := range slices.Sorted(maps.Keys(r.Legs)) {
 			name := r.Legs[leg].Upstream
 			if _, ok := c.Upstreams[name]; name != "" && !ok {

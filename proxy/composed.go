@@ -25,6 +25,7 @@ func (x *exchange) compose() {
 	}
 	x.bound(math.MaxInt32 * time.Second) // each leg has its own
 	c, rt := x.route.composed, x.route
+	x.legs = c
 	var longest time.Duration
 	answer, err := c.plan.Run(x, x.composeRequest(), x.fetch, func(leg string, o compose.Outcome, took time.Duration) {
 		longest = max(longest, took)
@@ -129,14 +130,19 @@ func (c Config) validateCompose(report func(key, problem string)) {
 		report("shape_by.header", by+" is not for clients to send; take one such as X-Client")
 	}
 	for name, l := range c.Legs {
-		if _, problem := readAddress(l.Origin()); problem != "" && l.URL != "" {
-			report("compose."+name+".url", problem)
-		}
-		for header := range l.Headers {
-			canonical := http.CanonicalHeaderKey(header)
-			if requestRule.refuses(canonical) || slices.Contains([]string{"Accept", "Accept-Encoding", "Host", "Content-Length", "Range"}, canonical) || strings.HasPrefix(canonical, "If-") {
-				report("compose."+name+".headers."+header, "is said by Cloakroom, or not at all")
-			}
+		validateLeg("compose."+name, l, report)
+	}
+}
+
+// validateLeg reports what a leg's upstream could not be asked.
+func validateLeg(key string, l compose.Leg, report func(key, problem string)) {
+	if _, problem := readAddress(l.Origin()); problem != "" && l.URL != "" {
+		report(key+".url", problem)
+	}
+	for header := range l.Headers {
+		canonical := http.CanonicalHeaderKey(header)
+		if requestRule.refuses(canonical) || slices.Contains([]string{"Accept", "Accept-Encoding", "Host", "Content-Length", "Range"}, canonical) || strings.HasPrefix(canonical, "If-") {
+			report(key+".headers."+header, "is said by Cloakroom, or not at all")
 		}
 	}
 }

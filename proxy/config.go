@@ -24,6 +24,9 @@ type Config struct {
 	// Health is how one of the route's own servers is found that had better be left alone. A named upstream has its own.
 	Health         HealthConfig `yaml:"health"`
 	compose.Config `yaml:",inline"`
+	// Resource is where the attributes are found of what a request is about, such as a document's owner: rules call them `resource`. They are asked for where a rule looks at them,
+	// after all rules that need nothing from elsewhere have passed.
+	Resource ResourceConfig `yaml:"resource" filled:"true" example:"{url: 'http://documents:9003/documents/{id}'}"`
 	// StripPrefix is cut from the request's path before the upstream's base path is put in front.
 	StripPrefix string `yaml:"strip_prefix" default:""`
 	// Auth is whether the route needs a session: `required`; `optional` (the bearer is added where there is one); `none` (no session is read, no bearer added).

@@ -25,11 +25,12 @@ var (
 	ErrLoop             = errors.New("the request came through here before")                           // 508
 	ErrIncomplete       = errors.New("the user lacks what the upstream must know")                     // 403
 	ErrUndescribed      = errors.New("the upstream's answer is not as its description says")           // 502
+	ErrChallenged       = errors.New("the upstream wants the user to sign in in another way")          // 401
 	ErrClientGone       = errors.New("the client went away")                                           // nobody reads an answer
 )
 
 // verdicts are the errors that end an exchange from our side, by cancelling its context with a cause.
-var verdicts = []error{ErrUpstreamTimeout, ErrResponseTooLarge, ErrBodyTooLarge, ErrBodyTimeout, ErrBadRequest, ErrClientGone, ErrEnded}
+var verdicts = []error{ErrUpstreamTimeout, ErrResponseTooLarge, ErrBodyTooLarge, ErrBodyTimeout, ErrBadRequest, ErrClientGone, ErrEnded, ErrChallenged}
 
 // verdict says what a failed exchange comes down to. Who ended it counts before what the transport saw of it.
 func (x *exchange) verdict(err error) error {
@@ -39,7 +40,7 @@ func (x *exchange) verdict(err error) error {
 			return cause
 		}
 	}
-	for _, own := range []error{ErrUndescribed, ErrUpstream, ErrResponseTooLarge, ErrUpgradeRefused, ErrBadRequest, ErrStreamRefused} {
+	for _, own := range []error{ErrUndescribed, ErrUpstream, ErrResponseTooLarge, ErrUpgradeRefused, ErrBadRequest, ErrStreamRefused, ErrChallenged} {
 		if errors.Is(err, own) {
 			return err
 		}

@@ -32,6 +32,7 @@ type exchange struct {
 	out     *http.Request // as it goes to the upstream
 	answer  responseBody  // the upstream's, as it goes to the client
 	client  *http.ResponseController
+	legs    *composed    // those that are asked; nil where none are
 	call    *schema.Call // what is asked, in the words of the description; nil where the body is not looked at
 
 	start    time.Time
@@ -201,6 +202,9 @@ func (x *exchange) accept(res *http.Response) error {
 	limit := int64(x.route.Config.Response.MaxBody)
 	if limit > 0 && res.ContentLength > limit && x.in.Method != http.MethodHead {
 		return ErrResponseTooLarge
+	}
+	if err := x.challenged(res); err != nil {
+		return err
 	}
 	if err := x.incoming(res); err != nil {
 		return fmt.Errorf("%w: %w", ErrUpstream, err)

@@ -111,25 +111,34 @@ func (c Config) legToken(l compose.Leg) tokens.Token {
 
 // Tokens are all that the route's requests may need: its own, or its legs'.
 func (rt *Route) Tokens() []tokens.Token {
-	if rt.composed == nil {
-		return []tokens.Token{rt.Token}
-	}
 	var all []tokens.Token
-	for _, l := range rt.composed.legs {
+	if rt.composed == nil {
+		all = append(all, rt.Token)
+	} else {
+		all = rt.composed.tokens()
+	}
+	if rt.resource != nil {
+		all = append(all, rt.resource.tokens()...)
+	}
+	return all
+}
+
+func (c *composed) tokens() (all []tokens.Token) {
+	for _, l := range c.legs {
 		all = append(all, l.token)
 	}
 	return all
 }
 
-// compileLegs finds the upstreams of a composed route's legs.
-func (t *Table) compileLegs(c Config, d Deps, upstreams map[string]Upstream, previous *Table) (*composed, error) {
+// compileLegs finds the upstreams of a route's legs.
+func (t *Table) compileLegs(c Config, legs compose.Config, d Deps, upstreams map[string]Upstream, previous *Table) (*composed, error) {
 	values := pathValues(c.Path)
-	plan, err := compose.New(c.Config, valueNames(values), int64(c.Response.MaxBody), d.Room)
+	plan, err := compose.New(legs, valueNames(values), int64(c.Response.MaxBody), d.Room)
 	if err != nil {
 		return nil, err
 	}
 	out := &composed{plan: plan, legs: map[string]*leg{}, values: values}
-	for name, l := range c.Legs {
+	for name, l := range legs.Legs {
 		own := Config{Upstream: l.Origin()}
 		config, err := own.Resolve(upstreams)
 		if err != nil {
@@ -150,7 +159,7 @@ func (t *Table) compileLegs(c Config, d Deps, upstreams map[string]Upstream, pre
 
 // fetch asks a leg's upstream, with the one replay after a renewed token.
 func (x *exchange) fetch(ctx context.Context, name string, t compose.Target) (*http.Response, error) {
-	l := x.route.composed.legs[name]
+	l := x.legs.legs[name]
 	path := l.base + t.Path
 	if problem := pathProblem(path); problem != "" || hidesSeparator(t.RawPath) {
 		return nil, fmt.Errorf("%w: %s", compose.ErrRequest, problem) // a second lock: compose lets none through
@@ -165,6 +174,13 @@ func (x *exchange) fetch(ctx context.Context, name string, t compose.Target) (*h
 		return nil, fmt.Errorf("%w: %w", compose.ErrToken, err)
 	}
 	res, err := l.ask(x, l.less(ctx, spent), path, t, bearer)
+	if err == nil {
+		if err := x.challenged(res); err != nil { // whatever the other legs say: the user can do something about this one
+			res.Body.Close()
+			x.cancel(err)
+			return nil, err
+		}
+	}
 	if err == nil && res.StatusCode == http.StatusUnauthorized && bearer != "" && renew != nil {
 		// Several legs may do this at the same time: the session gets one newer token, and each of them that.
 		begun := time.Now()

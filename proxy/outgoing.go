@@ -18,6 +18,8 @@ type Caller struct {
 	// Renew gets a newer token after the upstream refused Bearer with 401. It is called at most once a request, and only where
 	// the request can be sent again: without a body, or with a small one of known length; of a composed answer once for each leg, at the same time perhaps. nil: the 401 stands.
 	Renew func(ctx context.Context) (bearer string, ok bool)
+	// Challenged is asked about the WWW-Authenticate of an upstream's 401, before a newer token is tried. A non-nil error is answered in place of the 401. nil: the 401 stands.
+	Challenged func(challenges []string) error
 	// User is whom the request is for, as far as the route's own headers say it. The zero User is nobody.
 	User User
 	// Assertion is the signed one about the user, where the route wants one; empty: none.

@@ -57,6 +57,7 @@ type Route struct {
 	target    target
 	up        *service
 	composed  *composed // in place of up and target; else nil
+	resource  *resource // nil: none
 	headers   *headers  // of the route's own; nil: none
 	cors      *cors     // nil: no other origin reads anything
 	via       string
@@ -82,6 +83,12 @@ func Compile(routes []Config, upstreams map[string]Upstream, d Deps, previous *T
 	var errs []error
 	for i, c := range routes {
 		rt, err := t.compile(i, c, d, upstreams, previous)
+		if err == nil && c.Resource.On() {
+			var legs *composed
+			if legs, err = t.compileLegs(c, c.Resource.composed(), d, upstreams, previous); err == nil {
+				rt.resource = newResource(legs, c.Resource)
+			}
+		}
 		if err == nil {
 			rt.headers, rt.cors = newHeaders(c.Headers), newCORS(rt.Config)
 			err = describedError(rt.describe(docs))
@@ -117,7 +124,7 @@ func (t *Table) compile(i int, c Config, d Deps, upstreams map[string]Upstream, 
 		return nil, errors.Join(problems...)
 	}
 	if c.On() {
-		legs, err := t.compileLegs(c, d, upstreams, previous)
+		legs, err := t.compileLegs(c, c.Config, d, upstreams, previous)
 		if err != nil {
 			return nil, err
 		}

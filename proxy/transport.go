@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -101,7 +102,7 @@ func (sender) RoundTrip(traced *http.Request) (*http.Response, error) {
 	out.GetBody = x.rewind()
 	start := time.Now()
 	res, err := x.route.up.send(out, x.stream())
-	if err == nil && res.StatusCode == http.StatusUnauthorized {
+	if err == nil && res.StatusCode == http.StatusUnauthorized && x.challenged(res) == nil {
 		res, err = x.secondTry(out, res)
 	}
 	if err == nil {
@@ -119,6 +120,17 @@ func (x *exchange) rewind() func() (io.ReadCloser, error) {
 		return nil
 	}
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(x.replay)), nil }
+}
+
+// challenged is what the caller makes of a 401: an error where another token of the same kind would be refused, too.
+func (x *exchange) challenged(res *http.Response) error {
+	if res.StatusCode != http.StatusUnauthorized || x.caller.Challenged == nil {
+		return nil
+	}
+	if err := x.caller.Challenged(res.Header["Www-Authenticate"]); err != nil {
+		return fmt.Errorf("%w: %w", ErrChallenged, err)
+	}
+	return nil
 }
 
 // secondTry answers an upstream's 401 to our own token: renew it, send the request once more, and let that answer stand.

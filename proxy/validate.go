@@ -27,6 +27,7 @@ func (c Config) Validate(report func(key, problem string)) {
 	}
 	c.validateUpstream(report)
 	c.validateCompose(report)
+	c.validateResource(report)
 	c.validateMethods(report)
 	c.validateLimits(report)
 	c.validateHeaders(report)

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/expirable"
+
+	"cloakroom/proxy/compose"
+)
+
+// A route's resource, the rule: it is asked for like the one leg of a composed answer, by the same code and with the same bounds, but before the request is let through, for the rules
+// to look at. What is remembered of it is remembered for one user.
+
+// resource is what a route knows to find out about what a request is about.
+type resource struct {
+	*composed
+	known *expirable.LRU[resourceOf, map[string]any] // nil: nothing is remembered
+}
+
+// resourceOf is whose view of which resource: what one user may see of it is not what another may.
+type resourceOf struct{ who, path, query string }
+
+const (
+	// knownResources bounds how many answers a route remembers.
+	knownResources = 1000
+	// knownSize is the longest answer that is remembered, in bytes.
+	knownSize = 16 << 10
+)
+
+func newResource(c *composed, cfg ResourceConfig) *resource {
+	r := &resource{composed: c}
+	if cfg.Cache > 0 {
+		r.known = expirable.NewLRU[resourceOf, map[string]any](knownResources, nil, cfg.Cache)
+	}
+	return r
+}
+
+// HasResource reports whether rules can look at what a request is about.
+func (rt *Route) HasResource() bool { return rt.resource != nil }
+
+// Resource asks for the attributes of what r is about: a JSON object, which nobody may change. who tells apart whose view of it is remembered. An error is a [LegFailure], which has
+// the upstream's status, or why there was nothing to ask for.
+func (rt *Route) Resource(ctx context.Context, r *http.Request, c Caller, who string) (map[string]any, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	x := &exchange{Context: ctx, cancel: cancel, route: rt, caller: c, in: r, legs: rt.resource.composed}
+	request := compose.Request{Path: rt.resource.valuesOf(r.URL.Path)}
+	key := resourceOf{who: who}
+	if rt.resource.known != nil {
+		targets, err := rt.resource.plan.Targets(request)
+		if err != nil {
+			return nil, err
+		}
+		key.path, key.query = targets[resourceLeg].Path, targets[resourceLeg].Query
+		if found, ok := rt.resource.known.Get(key); ok {
+			return found, nil
+		}
+	}
+	answer, err := rt.resource.plan.Run(x, request, x.fetch, func(leg string, o compose.Outcome, _ time.Duration) {
+		if observe := rt.deps.ObserveLeg; observe != nil {
+			observe(rt, leg, string(o))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	var body struct {
+		Resource map[string]any `json:"resource"`
+	}
+	if err := json.Unmarshal(answer.Body, &body); err != nil || body.Resource == nil {
+		return nil, fmt.Errorf("%w: the resource is no JSON object", ErrUpstream)
+	}
+	if rt.resource.known != nil && len(answer.Body) <= knownSize {
+		rt.resource.known.Add(key, body.Resource)
+	}
+	return body.Resource, nil
+}
