@@ -35,7 +35,7 @@ type Config struct {
 	Prefix string `yaml:"prefix" default:"cloakroom"`
 	// Timeout bounds each command. Between 10ms and 30s.
 	Timeout time.Duration `yaml:"timeout" default:"1s"`
-	// PoolSize bounds the connections of this process, in a cluster to each of its primaries. Between 1 and 10000.
+	// PoolSize bounds the connections of this process, in a cluster to each of its primaries. Between 1 and 10000. Rate limits have a quarter as many besides.
 	PoolSize int `yaml:"pool_size" default:"64"`
 	// InsecureAllowEviction starts although Redis may evict keys (maxmemory-policy other than noeviction): users are then signed out at random, and ended marks are lost.
 	InsecureAllowEviction bool `yaml:"insecure_allow_eviction" default:"false"`

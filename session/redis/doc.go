@@ -12,6 +12,8 @@
 //	<prefix>:m:{<index key>}   mark of the index: sessions issued until then are ended, in milliseconds since 1970
 //	<prefix>:c:{<name>}        claim: its owner
 //
+// Keys of others, such as rate limits, begin with the same prefix and are written by their own scripts: see [Runner].
+//
 // A record is one string, so that a request costs one plain GET.
 //
 // # Writing

@@ -16,14 +16,24 @@ func (s *Store) outage(what string, err error) error {
 	if goredis.HasErrorPrefix(err, "WRONGTYPE") {
 		return fmt.Errorf("redis: %s: value of the wrong type: %w", what, session.ErrCorrupt)
 	}
+	return conceal(what, err, s.secrets)
+}
+
+// conceal wraps an error of the library without the secrets that it may quote.
+func conceal(what string, err error, secrets []string) error {
 	text := err.Error()
-	for _, secret := range s.secrets {
+	for _, secret := range secrets {
 		if strings.Contains(text, secret) {
 			// The chain goes too: whoever unwraps it would print the secret.
 			return fmt.Errorf("redis: %s: %s", what, strings.ReplaceAll(text, secret, "[secret]"))
 		}
 	}
 	return fmt.Errorf("redis: %s: %w", what, err)
+}
+
+// forbiddenIn is what no error of a client with these options may contain.
+func forbiddenIn(opt *goredis.UniversalOptions) []string {
+	return append(forbidden(opt.Password), forbidden(opt.SentinelPassword)...)
 }
 
 // forbidden lists the forms in which a password could stand in an error. A server that does not know HELLO or AUTH

@@ -91,8 +91,8 @@ func (s *Store) Why(ctx context.Context, id session.ID) (string, error) {
 // markHead is the length of what stands in an ended mark before the reason: the end's write ID, and whether a record was there.
 const markHead = len(session.WriteID{}) + 1
 
-// once is a command that is never sent again, because its answer would be another.
-type once struct{ *goredis.BoolCmd }
+// once is a command that is never sent again: its answer would be another, or it would count twice.
+type once struct{ goredis.Cmder }
 
 // NoRetry tells the library so.
 func (once) NoRetry() bool { return true }

@@ -54,7 +54,7 @@ func New(cfg Config, log *slog.Logger) (*Store, error) {
 		log:      log,
 		health:   seen,
 		evicting: cfg.InsecureAllowEviction,
-		secrets:  append(forbidden(opt.Password), forbidden(opt.SentinelPassword)...),
+		secrets:  forbiddenIn(opt),
 	}, nil
 }
 
