@@ -49,7 +49,7 @@ type Login struct {
 	// Rate is how many in how long, such as 3000/1m; `off` for no limit.
 	Rate string `yaml:"rate" default:"3000/1m"`
 	// Burst is how many of these may come at once, after a pause.
-	Burst int `yaml:"burst" default:"2000"`
+	Burst int `yaml:"burst" default:"2500"`
 	Fixed `yaml:",inline"`
 }
 
@@ -58,7 +58,7 @@ type Callback struct {
 	// Rate is how many in how long, such as 3000/1m; `off` for no limit.
 	Rate string `yaml:"rate" default:"3000/1m"`
 	// Burst is how many of these may come at once, after a pause.
-	Burst int `yaml:"burst" default:"2000"`
+	Burst int `yaml:"burst" default:"2500"`
 	Fixed `yaml:",inline"`
 }
 
