@@ -1,14 +1,17 @@
 package bff
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"cloakroom/bff/edge"
+	"cloakroom/bff/policy"
+	"cloakroom/bff/provider"
 	"cloakroom/bff/static"
 	"cloakroom/proxy"
-	"cloakroom/session"
 )
 
 // app answers everything outside /bff: a route's upstream, or the app's own files.
@@ -31,23 +34,32 @@ func (s *site) app(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// proxied lets a request through to its route's upstream: cross-site check, session, access token, in the order of what each costs.
+// proxied lets a request through to its route's upstream: who it is, what its rules and limits say, and which token goes along, in the order of what each costs.
 func (s *site) proxied(w http.ResponseWriter, r *http.Request, route *proxy.Route) error {
 	if preflight(r) {
 		return answerPreflight(w)
 	}
-	caller, err := s.admit(w, r, route)
-	if errors.Is(err, errAnswered) {
-		return nil
+	v, err := s.identify(w, r, route)
+	if err == nil {
+		var over func()
+		over, err = s.permit(w, r, route, v)
+		defer over()
 	}
 	if err != nil {
-		return err
+		return s.turnedAway(w, r, err)
+	}
+	if v.caller != nil && !v.caller.Expires.IsZero() { // a stream does not outlive what it was let in by
+		ctx, cancel := context.WithDeadline(r.Context(), v.caller.Expires)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	caller, err := s.onBehalfOf(r, route, v)
+	if err != nil {
+		return s.lost(w, r, err)
 	}
 	if route.Config.CrossSiteNavigation {
 		static.Protect(w.Header(), s.cfg.SPA.CSP) // a route of pages: under the policy for data nothing on them would load
 	}
-	rec := edge.From(r.Context())
-	caller.Proto, caller.Host, caller.ClientIP, caller.RequestID = s.origin.Scheme, s.origin.Host, rec.ClientIP, rec.ID
 	route.Forward(w, r, caller)
 	return nil
 }
@@ -55,64 +67,20 @@ func (s *site) proxied(w http.ResponseWriter, r *http.Request, route *proxy.Rout
 // errAnswered means that the request has its answer already.
 var errAnswered = errors.New("answered")
 
-// admit decides on whose behalf a request goes to its route's upstream, or why it does not.
-func (s *site) admit(w http.ResponseWriter, r *http.Request, route *proxy.Route) (proxy.Caller, error) {
-	crossing := edge.CrossingOf(r)
-	shared := route.Share(w.Header(), r) // also for an answer of ours: a script that may read its API's answers may read why there is none
-	cfg := &route.Config
-	if cfg.Auth != "none" || crossing.Upgrade {
-		w.Header().Add("Vary", edge.VaryCrossing)
+// turnedAway answers a request that goes no further. A navigation that signing in would help is sent there instead of told so.
+func (s *site) turnedAway(w http.ResponseWriter, r *http.Request, err error) error {
+	if help, ok := errors.AsType[signInHelps](err); ok && edge.Navigation(r) {
+		err = s.signInFirst(w, r, help.stepUp)
 	}
-	switch standing, reason := stand(cfg, crossing, s.origin, s.laxCookie, shared); standing {
-	case anonymous:
-		return s.nobody(r.Context(), route)
-	case foreign:
-		return proxy.Caller{}, s.crossSite(w, r, cfg, reason)
+	if errors.Is(err, errAnswered) {
+		return nil
 	}
-	sess, err := s.sessions.FromRequest(r)
-	if err == nil {
-		s.note(r, sess)
-		sess, err = s.fresh(r.Context(), sess, route.Token)
-	}
-	var b bearer
-	if err == nil && !cfg.On() { // legs get their own
-		b, err = s.bearer(r.Context(), sess, route.Token)
-	}
-	if errors.Is(err, session.ErrSpent) {
-		s.dropCookies(w, r)
-	}
-	switch {
-	case err == nil:
-		c := proxy.Caller{Bearer: b.token, Renew: b.renew, Track: s.streams.tracker(sess, r), User: userOf(sess)}
-		if c.Assertion, err = s.assert(sess, cfg); err != nil {
-			return proxy.Caller{}, err
-		}
-		if cfg.On() {
-			c.Shown, c.TokenFor = func() any { return shapeUser(sess) }, s.legTokens(sess)
-		}
-		return c, nil
-	case !errors.Is(err, session.ErrNone):
-		return proxy.Caller{}, s.tokenProblem(err)
-	}
-	switch withoutSession(cfg, r) {
-	case lackPasses:
-		return s.nobody(r.Context(), route)
-	case lackSignsIn:
-		return proxy.Caller{}, s.signInFirst(w, r)
-	}
-	return proxy.Caller{}, s.sessionProblem(err)
-}
-
-// dropCookies is for a session that was ended on the way to this request's token: it takes its cookie along. One that was gone already
-// does not, because the browser may have a new one by now.
-func (s *site) dropCookies(w http.ResponseWriter, r *http.Request) {
-	s.sessions.ClearCookie(w)
-	s.logins.clearDone(w, r)
+	return err
 }
 
 // signInFirst starts the sign-in that a navigation to a page needs. The cross-site check has passed; where it passed only because the
-// Strict cookie would have stayed at home, the sign-in must not bring it along to what another site may have asked for.
-func (s *site) signInFirst(w http.ResponseWriter, r *http.Request) error {
+// Strict cookie would have stayed at home, the sign-in must not bring it along to what another site may have asked for. needs is what the sign-in must bring; nil: any will do.
+func (s *site) signInFirst(w http.ResponseWriter, r *http.Request, needs *policy.StepUp) error {
 	target, reason := returnTo(r.URL.RequestURI())
 	if reason != "" || !s.ours(r) && !s.isPage(target) {
 		target = "/"
@@ -121,7 +89,13 @@ func (s *site) signInFirst(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.startSignIn(w, r, p, newSignIn(), target); err != nil {
+	signIn := newSignIn()
+	if needs != nil {
+		if err := provider.ParseSignIn(needs.Query(), &signIn); err != nil {
+			return fmt.Errorf("step up: %w", err)
+		}
+	}
+	if err := s.startSignIn(w, r, p, signIn, target); err != nil {
 		return err
 	}
 	return errAnswered

@@ -6,7 +6,6 @@ import (
 
 	"cloakroom/bff/assertion"
 	"cloakroom/proxy"
-	"cloakroom/session"
 )
 
 // keySetPath is where the keys are by which upstreams verify assertions. Without keys there is no such endpoint, and the path may be a route's or the app's.
@@ -32,13 +31,8 @@ func (s *site) keySet(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// userOf is what a route's own headers may say of a session's user.
-func userOf(sess *session.Session) proxy.User {
-	return proxy.User{Issuer: sess.Issuer, Subject: sess.Subject, Roles: sess.Roles, Claims: sess.Claims}
-}
-
-// assert is the signed statement about a session's user that a route's upstream wants, or nothing where it wants none.
-func (s *site) assert(sess *session.Session, cfg *proxy.Config) (string, error) {
+// assert is the signed statement about a visitor that a route's upstream wants, or nothing where it wants none.
+func (s *site) assert(v visitor, cfg *proxy.Config) (string, error) {
 	a := &cfg.Headers.Assertion
 	if a.Audience == "" {
 		return "", nil
@@ -46,7 +40,13 @@ func (s *site) assert(sess *session.Session, cfg *proxy.Config) (string, error) 
 	if s.assertions == nil { // a configuration that was loaded has keys
 		return "", fmt.Errorf("route %s: an assertion without assertions.keys", cfg.Path)
 	}
-	return s.assertions.Sign(assertion.Subject{
-		Session: string(sess.ID()), Version: sess.Version(), Issuer: sess.Issuer, Subject: sess.Subject, Roles: sess.Roles, Claims: sess.Claims, Deadline: sess.Deadline,
-	}, assertion.Wish{Audience: a.Audience, TTL: a.TTL, Claims: a.Claims})
+	subject := assertion.Subject{Roles: v.known.roles}
+	if c := v.caller; c != nil {
+		subject.Issuer, subject.Subject, subject.Claims, subject.Deadline = c.Issuer, c.Subject, c.Claims, c.Expires
+	} else {
+		sess := v.sess
+		subject.Session, subject.Version, subject.Issuer, subject.Subject = string(sess.ID()), sess.Version(), sess.Issuer, sess.Subject
+		subject.Claims, subject.Deadline = sess.Claims, sess.Deadline
+	}
+	return s.assertions.Sign(subject, assertion.Wish{Audience: a.Audience, TTL: a.TTL, Claims: a.Claims})
 }

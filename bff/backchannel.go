@@ -90,5 +90,5 @@ func (s *site) verifyLogout(r *http.Request, raw string) (*provider.Logout, erro
 func (s *site) refuseLogout(r *http.Request, reason string, err error) error {
 	s.event(r, edge.EventBackchannelRefused, slog.String("reason", reason), slog.Any("err", err))
 	return &edge.Problem{Code: "bad_logout_token", Err: err,
-		Members: map[string]string{"error": "invalid_request", "error_description": "the logout token was refused"}}
+		Members: map[string]any{"error": "invalid_request", "error_description": "the logout token was refused"}}
 }

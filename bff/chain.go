@@ -11,7 +11,7 @@ import (
 
 // chain is the whole pipeline, in the order in which a request meets it.
 func (s *site) chain() http.Handler {
-	return edge.Chain(s.routes(), // each route: cross-site check → session, if it wants one → access token → upstream
+	return edge.Chain(s.routes(), // each route: who it is → cross-site check → rules and limits → access token → upstream
 		edge.RequestID(),                       // first: every later record carries it
 		edge.AccessLog(s.log, s.metrics.count), // outside Recover: a panic is logged as its 500
 		edge.SecurityHeaders(s.origin),         // outside whatever may answer, so that every answer has them
@@ -30,9 +30,9 @@ func (s *site) chain() http.Handler {
 // pages only; the others say in their file why they need no such proof.
 func (s *site) routes() http.Handler {
 	m := http.NewServeMux()
-	m.Handle("GET /bff/login", named("login", edge.Handler(s.login)))
-	m.Handle("GET /bff/callback", named("callback", edge.Handler(s.callback)))
-	m.Handle("GET /bff/callback/{provider}", named("callback", edge.Handler(s.callback)))
+	m.Handle("GET /bff/login", named("login", s.bounded(s.limiter.Login(), s.login)))
+	m.Handle("GET /bff/callback", named("callback", s.bounded(s.limiter.Callback(), s.callback)))
+	m.Handle("GET /bff/callback/{provider}", named("callback", s.bounded(s.limiter.Callback(), s.callback)))
 	m.Handle("GET /bff/user", named("user", s.own(s.user)))
 	m.Handle("GET /bff/events", named("events", s.own(s.events)))
 	m.Handle("POST /bff/keepalive", named("keepalive", s.own(s.keepalive)))
@@ -41,7 +41,7 @@ func (s *site) routes() http.Handler {
 	m.Handle("DELETE /bff/sessions/{id}", named("session", s.own(s.endDevice)))
 	m.Handle("POST /bff/logout", named("logout", s.own(s.logout)))
 	m.Handle("GET /bff/logout", named("logout", edge.Handler(s.logoutPage)))
-	m.Handle("POST /bff/backchannel", named("backchannel", edge.Handler(s.backchannel)))
+	m.Handle("POST /bff/backchannel", named("backchannel", s.bounded(s.limiter.Backchannel(), s.backchannel)))
 	m.Handle("GET /bff/frontchannel", named("frontchannel", edge.Handler(s.frontchannel)))
 	m.Handle("GET /bff/problems/{code}", named("problems", edge.Explain()))
 	if s.assertions != nil {

@@ -25,7 +25,7 @@ func BenchmarkComposed(b *testing.B) {
 		home := func(path, shape string) {
 			rt := proxy.Config{Path: path, Auth: "required", WithoutFetchMetadata: "refuse", Timeout: 5 * time.Second, Idle: 5 * time.Second, Request: proxy.RequestConfig{MaxBody: 1 << 10}}
 			rt.Shape, rt.Legs = shape, map[string]compose.Leg{"me": leg("/me"), "orders": leg("/orders"), "rates": leg("/rates")}
-			c.Routes = append(c.Routes, rt)
+			c.Routes = append(c.Routes, configs.Route{Config: rt})
 		}
 		home("/plain", "")
 		home("/shaped", `{name: .me.name, recent: [.orders.items[]? | {id, total}], rates: (.rates.items | length)}`)

@@ -53,7 +53,7 @@ func newComposedHouse(t testing.TB, change func(c *proxy.Config, leg func(path s
 		if change != nil {
 			change(&rt, leg)
 		}
-		c.Routes = append(c.Routes, rt)
+		c.Routes = append(c.Routes, configs.Route{Config: rt})
 	})
 	return h, mux
 }

@@ -26,7 +26,7 @@ func NewExplainer(cfg *configs.Config) (*Explainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server.public_url: %w", err)
 	}
-	table, err := proxy.Compile(cfg.Routes, cfg.Upstreams, proxy.Deps{Via: origin.Host, OnError: func(http.ResponseWriter, *http.Request, error) {}}, nil)
+	table, err := proxy.Compile(cfg.Proxied(), cfg.Upstreams, proxy.Deps{Via: origin.Host, OnError: func(http.ResponseWriter, *http.Request, error) {}}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}

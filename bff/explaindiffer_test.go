@@ -118,7 +118,7 @@ func (g *generator) configuration(like *configs.Config) *configs.Config {
 		c := *like
 		c.Routes = nil
 		for range 2 + g.IntN(4) {
-			c.Routes = append(c.Routes, g.route(like.Routes[0]))
+			c.Routes = append(c.Routes, configs.Route{Config: g.route(like.Routes[0].Config)})
 		}
 		if e, err := NewExplainer(&c); err == nil {
 			e.Close()

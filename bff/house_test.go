@@ -102,7 +102,7 @@ session: {store: memory, secrets: ["iQm2xV0bSsg7y1KcRr3nDh9wUeTf6aZpLjXo4vBq"]}
 		if change != nil {
 			change(&rt)
 		}
-		cfg.Routes = append(cfg.Routes, rt)
+		cfg.Routes = append(cfg.Routes, configs.Route{Config: rt})
 	}
 	route("/api/", nil)
 	route("/optional/", func(c *proxy.Config) { c.Auth = "optional" })

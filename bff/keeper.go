@@ -89,6 +89,9 @@ func (s *site) start(launch launcher) {
 			k.stop = launch(k.Run)
 		}
 	}
+	if s.callers != nil && s.endCallers == nil {
+		s.endCallers = launch(s.callers.Run)
+	}
 	s.stop = launch(s.table.Run)
 }
 
@@ -99,6 +102,9 @@ func (s *site) retire(other *site) {
 		if other.providers[name] != k {
 			k.stop()
 		}
+	}
+	if s.callers != nil && s.callers != other.callers {
+		s.endCallers()
 	}
 	s.stop()
 	s.table.Close()

@@ -39,6 +39,11 @@ type metrics struct {
 	configSince prometheus.Gauge
 	checks      *prometheus.CounterVec
 	headers     *prometheus.CounterVec
+	denials     *prometheus.CounterVec
+	limits      *prometheus.CounterVec
+	uncounted   prometheus.Counter
+	callers     *prometheus.CounterVec
+	events      *prometheus.CounterVec
 }
 
 // newMetrics makes a registry of its own, so that nothing else shows up in it.
@@ -71,13 +76,18 @@ func newMetrics(version string) *metrics {
 		configSince: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "config_timestamp_seconds", Help: "Since when the present configuration holds, in Unix time."}),
 		headers:     counter("headers_left_out_total", "Headers of a route's own that were not sent, by reason.", "route", "reason"),
 		grants:      counter("grants_total", "Tokens of routes' own that a provider was asked for, by method and result.", "method", "result"),
+		denials:     counter("denials_total", "Requests that a rule refused, or would have, by outcome.", "route", "rule", "reason", "outcome"),
+		limits:      counter("limited_total", "Requests beyond a limit, by what became of them.", "route", "limit", "reason"),
+		uncounted:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "limits_uncounted_total", Help: "Requests that Redis did not count, so that each limit's outage decided."}),
+		callers:     counter("callers_refused_total", "Requests whose credential was refused, or could not be checked, by reason.", "reason"),
+		events:      counter("callers_events_total", "What happened to what callers are known by.", "event"),
 		revocations: counter("revocations_total", "Revocations of ended sessions' tokens at the provider, by result.", "result"),
 	}
 	m.registry.MustRegister(m.reloads, m.reloadOK, m.configNo, m.configSince)
 	m.reloadOK.Set(1)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.own, m.upstream, m.legs, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.grants, m.checks, m.headers, info,
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.legs, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.grants, m.checks, m.headers, m.denials, m.limits, m.uncounted, m.callers, m.events, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -191,3 +201,17 @@ func (m *metrics) streamClosed(kind, reason string) {
 	m.streams.WithLabelValues(kind).Dec()
 	m.closed.WithLabelValues(reason).Inc()
 }
+
+func (m *metrics) denied(route *proxy.Route, rule, reason, outcome string) {
+	m.denials.WithLabelValues(route.Config.Path, rule, reason, outcome).Inc()
+}
+
+func (m *metrics) limited(route, limit, reason string) {
+	m.limits.WithLabelValues(route, limit, reason).Inc()
+}
+
+func (m *metrics) limitsUncounted() { m.uncounted.Inc() }
+
+func (m *metrics) callerRefused(reason string) { m.callers.WithLabelValues(reason).Inc() }
+
+func (m *metrics) callerEvent(event string) { m.events.WithLabelValues(event).Inc() }

@@ -52,7 +52,7 @@ func TestEverythingOutsideIsAsked(t *testing.T) {
 	cfg.Upstreams = map[string]proxy.Upstream{"healthy": up(healthy.URL, "/healthz"), "ill": up(ill.URL, "/healthz"), "strange": up(strange.URL, ""), "plain": up(h.upstream.URL, ""), "nobody": up("http://127.0.0.1:1", "")}
 	cfg.Routes = nil
 	for name := range cfg.Upstreams {
-		r := configs.Default[proxy.Config]()
+		r := configs.Default[configs.Route]()
 		r.Path, r.Upstream = "/"+name, name
 		cfg.Routes = append(cfg.Routes, r)
 	}
@@ -117,9 +117,9 @@ func TestReachIsBoundedAndShowsNoSecret(t *testing.T) {
 	u := configs.Default[proxy.Upstream]()
 	u.URL = "https://" + silent.Addr().String()
 	cfg.Upstreams = map[string]proxy.Upstream{"silent": u}
-	r := configs.Default[proxy.Config]()
+	r := configs.Default[configs.Route]()
 	r.Path, r.Upstream = "/", "silent"
-	cfg.Routes = []proxy.Config{r}
+	cfg.Routes = []configs.Route{r}
 	start := time.Now()
 	got := reached(t, &cfg, 500*time.Millisecond)
 	if took := time.Since(start); took > 8*time.Second {

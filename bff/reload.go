@@ -20,7 +20,7 @@ const learnTime = 15 * time.Second
 // mayChange are the keys that a reload may change, with all below them. Any other needs a restart: what it says is built into something that lives as long as
 // the process does. A key that is new and that nobody has thought of is such a one.
 var mayChange = []string{
-	"assertions", "default_provider", "defaults", "include", "providers", "routes", "server.log.level", "server.shutdown_delay", "server.shutdown_grace", "server.trusted_proxies",
+	"assertions", "callers", "default_provider", "defaults", "include", "limits", "policy", "providers", "routes", "rules", "server.log.level", "server.shutdown_delay", "server.shutdown_grace", "server.trusted_proxies",
 	"session.secrets", "spa", "upstreams",
 }
 

@@ -91,12 +91,12 @@ func TestFiftyReloadsUnderLoad(t *testing.T) {
 	free, guarded, moving := newWitness(t, "free", false), newWitness(t, "guarded", true), newWitness(t, "moving", false)
 	turn := func(n int) func(*configs.Config) {
 		return func(c *configs.Config) {
-			route := func(path, upstream, auth string) proxy.Config {
-				r := configs.Default[proxy.Config]()
+			route := func(path, upstream, auth string) configs.Route {
+				r := configs.Default[configs.Route]()
 				r.Path, r.Upstream, r.Auth = path, upstream, auth
 				return r
 			}
-			c.Routes = []proxy.Config{route("/api/", guarded.URL, "required"), route("/moving/", "moving", "none"), route("/turn/", free.URL, "none")}
+			c.Routes = []configs.Route{route("/api/", guarded.URL, "required"), route("/moving/", "moving", "none"), route("/turn/", free.URL, "none")}
 			if n%2 == 1 {
 				c.Routes[2] = route("/turn/", guarded.URL, "required")
 			}

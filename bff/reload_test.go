@@ -15,7 +15,6 @@ import (
 	"cloakroom/bff/provider"
 	"cloakroom/configs"
 	"cloakroom/configs/secret"
-	"cloakroom/proxy"
 	"cloakroom/session"
 )
 
@@ -54,7 +53,7 @@ func TestARequestInFlightFinishesUnderTheRoutesOfItsBeginning(t *testing.T) {
 	}()
 	<-entered
 	h.reload(func(c *configs.Config) {
-		c.Routes = slices.DeleteFunc(c.Routes, func(r proxy.Config) bool { return r.Path == "/public/" })
+		c.Routes = slices.DeleteFunc(c.Routes, func(r configs.Route) bool { return r.Path == "/public/" })
 		c.Server.TrustedProxies = []string{"127.0.0.0/8"}
 	})
 	if res := h.get(h.origin + "/public/x"); res.StatusCode != http.StatusNotFound {

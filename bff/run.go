@@ -54,7 +54,7 @@ func (s *Server) serve(ctx context.Context, stop <-chan struct{}, at listeners) 
 	}
 	pub := s.httpServer(background, s.Handler())
 	if s.certs != nil {
-		pub.TLSConfig, pub.HTTP2 = s.certs.TLS(), http2Limits()
+		pub.TLSConfig, pub.HTTP2 = s.askForCertificates(s.certs.TLS()), http2Limits()
 	}
 	start("public", pub, at.public)
 	defer pub.Close()
@@ -130,7 +130,6 @@ func (s *Server) close() {
 	s.machine.close()
 	s.revoker.close(ctx)
 	s.current.Load().table.Close()
-	if err := s.store.Close(); err != nil {
-		s.log.Error("close session store", "error", err)
-	}
+	s.agents.Close()
+	s.closeStore()
 }

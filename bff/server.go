@@ -14,6 +14,8 @@ import (
 
 	"cloakroom/bff/certs"
 	"cloakroom/bff/edge"
+	"cloakroom/bff/limit"
+	"cloakroom/bff/policy"
 	"cloakroom/configs"
 	"cloakroom/proxy"
 	"cloakroom/session"
@@ -41,6 +43,8 @@ type Server struct {
 	origin    edge.Origin
 	laxCookie bool
 	store     session.Store
+	runner    *redis.Runner // counts for all replicas; nil with a store in memory
+	agents    *policy.OPAClient
 	sessions  *session.Manager
 	revoker   *revoker
 	certs     *certs.Keeper // nil without server.tls
@@ -72,8 +76,12 @@ func New(cfg *configs.Config, o Options) (*Server, error) {
 	if err = s.wireTLS(cfg.Server); err != nil {
 		return nil, err
 	}
+	if err = s.wireStore(cfg.Session); err != nil {
+		return nil, err
+	}
 	first, err := s.newSite(cfg, nil)
 	if err != nil {
+		s.closeStore()
 		return nil, err
 	}
 	s.current.Store(first)
@@ -92,18 +100,47 @@ func Check(cfg *configs.Config) error {
 	return nil
 }
 
-func (s *Server) wireSessions(cfg configs.Session) error {
-	switch cfg.Store {
-	case "memory":
+// wireStore makes what keeps sessions, and what else is kept beside them. It connects to nobody.
+func (s *Server) wireStore(cfg configs.Session) error {
+	s.agents = policy.NewOPAClient(policy.OPADeps{Now: s.now})
+	if cfg.Store == "memory" {
 		s.store = memory.New(cfg.Memory)
-	default:
-		st, err := redis.New(cfg.Redis, s.log)
-		if err != nil {
-			return fmt.Errorf("session.redis: %w", err)
-		}
-		s.store = st
-		s.metrics.watchRedis(st.Health)
+		return nil
 	}
+	st, err := redis.New(cfg.Redis, s.log)
+	if err != nil {
+		return fmt.Errorf("session.redis: %w", err)
+	}
+	s.store = st
+	if s.runner, err = redis.NewRunner(cfg.Redis); err != nil {
+		s.closeStore()
+		return fmt.Errorf("session.redis: %w", err)
+	}
+	s.metrics.watchRedis(st.Health)
+	return nil
+}
+
+// counting is how limits are counted for all replicas: nil where each process counts for itself.
+func (s *Server) counting(timeout time.Duration) limit.Script {
+	if s.runner == nil {
+		return nil
+	}
+	return s.runner.Script(limit.Lua, timeout)
+}
+
+// closeStore lets go of what wireStore made.
+func (s *Server) closeStore() {
+	if s.runner != nil {
+		if err := s.runner.Close(); err != nil {
+			s.log.Error("close the connections that count", "error", err)
+		}
+	}
+	if err := s.store.Close(); err != nil {
+		s.log.Error("close session store", "error", err)
+	}
+}
+
+func (s *Server) wireSessions(cfg configs.Session) error {
 	if err := s.wireTokens(); err != nil {
 		return err
 	}

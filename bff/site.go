@@ -7,6 +7,9 @@ import (
 	"slices"
 
 	"cloakroom/bff/assertion"
+	"cloakroom/bff/inbound"
+	"cloakroom/bff/limit"
+	"cloakroom/bff/policy"
 	"cloakroom/bff/static"
 	"cloakroom/configs"
 	"cloakroom/proxy"
@@ -27,6 +30,11 @@ type site struct {
 	logins          *loginCookies
 	logoutStates    logoutStates
 	assertions      *assertion.Signer // nil without keys
+	callers         *inbound.Inbound  // nil without callers
+	endCallers      func()            // ends what keeps them known; nil until start
+	policies        *policy.Set
+	limiter         *limit.Limiter
+	rules           []rules // by the number of the route
 	table           *proxy.Table
 	resources       []string     // that users are asked for at sign-in, sorted
 	files           http.Handler // nil without an app
@@ -41,7 +49,7 @@ func (s *Server) newSite(cfg *configs.Config, before *site) (*site, error) {
 	if before != nil {
 		n.generation = before.generation + 1
 	}
-	for _, wire := range []func() error{n.wireTrust, n.wireProviders, n.wireCookies, n.wireAssertions, n.wireRoutes, n.wireFiles} {
+	for _, wire := range []func() error{n.wireTrust, n.wireProviders, n.wireCookies, n.wireAssertions, n.wireCallers, n.wireRules, n.wireRoutes, n.wireFiles} {
 		if err := wire(); err != nil {
 			if n.table != nil {
 				n.table.Close()
@@ -107,8 +115,8 @@ func (s *site) wireCookies() error {
 }
 
 func (s *site) wireRoutes() (err error) {
-	s.table, err = proxy.Compile(s.cfg.Routes, s.cfg.Upstreams, proxy.Deps{
-		Via: s.origin.Host, Log: s.log, OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveLeg: s.metrics.leg, ObserveCheck: s.metrics.checked, ObserveHeader: s.metrics.headerLeftOut, Room: s.room,
+	s.table, err = proxy.Compile(s.cfg.Proxied(), s.cfg.Upstreams, proxy.Deps{
+		Via: s.origin.Host, Log: s.log, Credentials: s.cfg.CredentialHeaders(), OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveLeg: s.metrics.leg, ObserveCheck: s.metrics.checked, ObserveHeader: s.metrics.headerLeftOut, Room: s.room,
 	}, s.tableBefore())
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"cloakroom/bff/edge"
+	"cloakroom/bff/inbound"
 	"cloakroom/bff/provider"
 	"cloakroom/proxy"
 	"cloakroom/proxy/tokens"
@@ -35,19 +37,47 @@ func (s *site) bearer(ctx context.Context, sess *session.Session, t tokens.Token
 	return bearer{}, nil // token: none
 }
 
-// nobody is the caller of a request without a session: no token, but one of our own where the route says so.
-func (s *site) nobody(ctx context.Context, route *proxy.Route) (proxy.Caller, error) {
+// introduce is what the proxy must know of any request's visitor.
+func (s *site) introduce(rec *edge.Record, v visitor) proxy.Caller {
+	return proxy.Caller{Proto: s.origin.Scheme, Host: s.origin.Host, ClientIP: rec.ClientIP, RequestID: rec.ID, User: v.user()}
+}
+
+// onBehalfOf is what a route's upstream gets of the visitor: the token that the route wants, and who it is.
+func (s *site) onBehalfOf(r *http.Request, route *proxy.Route, v visitor) (c proxy.Caller, err error) {
+	cfg := &route.Config
+	c = s.introduce(edge.From(r.Context()), v)
+	if v.sess != nil {
+		c.Track, c.Challenged = s.streams.tracker(v.sess, r), s.challenged(r, v)
+	}
+	if v.known != nil {
+		if c.Assertion, err = s.assert(v, cfg); err != nil {
+			return proxy.Caller{}, err
+		}
+	}
+	if cfg.On() { // legs get their own
+		c.TokenFor = s.legTokens(v.sess)
+		if v.sess != nil {
+			c.Shown = func() any { return s.shapeUser(v.sess) }
+		}
+		return c, nil
+	}
+	b, err := s.visitorsBearer(r, route, v)
+	c.Bearer, c.Renew = b.token, b.renew
+	return c, err
+}
+
+// visitorsBearer is the token that an upstream gets. Who has no session has no token of ours; what a caller came with goes on where the route says so, and one of this server's own
+// where it says that.
+func (s *site) visitorsBearer(r *http.Request, route *proxy.Route, v visitor) (bearer, error) {
 	switch {
-	case route.Config.On():
-		return proxy.Caller{TokenFor: s.legTokens(nil)}, nil
-	case route.Token.Method != tokens.Client:
-		return proxy.Caller{}, nil
+	case v.sess != nil:
+		return s.bearer(r.Context(), v.sess, route.Token)
+	case v.caller != nil && v.caller.Kind == inbound.KindBearer && s.rules[route.Index()].pass:
+		return bearer{token: token(r)}, nil
+	case route.Token.Method == tokens.Client:
+		return s.machineBearer(r.Context(), route.Token)
 	}
-	b, err := s.machineBearer(ctx, route.Token)
-	if err != nil {
-		return proxy.Caller{}, s.tokenProblem(err)
-	}
-	return proxy.Caller{Bearer: b.token, Renew: b.renew}, nil
+	return bearer{}, nil
 }
 
 // fresh returns the session with an access token that is good for a while, whatever the route sends: with it come the user's newest roles, and the end of a session that the

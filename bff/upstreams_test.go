@@ -24,7 +24,7 @@ func TestAnUpstreamThatIsDownIsToldAndChangesNoReadiness(t *testing.T) {
 	t.Cleanup(moody.Close)
 	h := newHouse(t, func(c *configs.Config) {
 		c.Upstreams = map[string]proxy.Upstream{"orders": {URLs: []string{moody.URL}, Health: proxy.HealthConfig{Path: "/healthz", Interval: 100 * time.Millisecond, Failures: 1}}}
-		c.Routes = append(c.Routes, proxy.Config{Path: "/orders/", Upstream: "orders", Auth: "none", WithoutFetchMetadata: "refuse", Timeout: time.Second, Idle: time.Second, Request: proxy.RequestConfig{MaxBody: 1 << 10}})
+		c.Routes = append(c.Routes, configs.Route{Config: proxy.Config{Path: "/orders/", Upstream: "orders", Auth: "none", WithoutFetchMetadata: "refuse", Timeout: time.Second, Idle: time.Second, Request: proxy.RequestConfig{MaxBody: 1 << 10}}})
 	})
 	line := func(name string) string {
 		_, after, _ := strings.Cut(h.metrics(), fmt.Sprintf("\ncloakroom_upstream_%s{server=%q,upstream=\"orders\"} ", name, moody.URL))

@@ -51,14 +51,14 @@ func (s *site) user(w http.ResponseWriter, r *http.Request) error {
 // answerFor is what a session's own browser may know of it.
 func (s *site) answerFor(sess *session.Session, idle time.Duration) userAnswer {
 	return userAnswer{
-		Authenticated: true, Subject: sess.Subject, Claims: sess.Claims, Roles: sess.Roles,
+		Authenticated: true, Subject: sess.Subject, Claims: sess.Claims, Roles: s.rolesOf(sess),
 		Session: &sessionAnswer{ID: sess.Handle, ExpiresIn: seconds(sess.Deadline.Sub(s.now())), IdleExpiresIn: seconds(idle)},
 	}
 }
 
 // shapeUser is what a shape may know of who is asking: what GET /bff/user shows.
-func shapeUser(sess *session.Session) map[string]any {
-	return map[string]any{"sub": sess.Subject, "claims": sess.Claims, "roles": sess.Roles}
+func (s *site) shapeUser(sess *session.Session) map[string]any {
+	return map[string]any{"sub": sess.Subject, "claims": sess.Claims, "roles": s.rolesOf(sess)}
 }
 
 // keepalive answers POST /bff/keepalive: it extends the idle timeout at once; 204, or 401 without a session.

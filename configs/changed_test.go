@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"cloakroom/configs/secret"
-	"cloakroom/proxy"
 )
 
 func TestChangedNamesTheKeys(t *testing.T) {
@@ -20,7 +19,7 @@ func TestChangedNamesTheKeys(t *testing.T) {
 		{"an inline part", func(c *Config) { c.Session.Lifetime = time.Hour }, []string{"session.lifetime"}},
 		{"deep down", func(c *Config) { c.Session.Redis.Sentinel.Password = "x" }, []string{"session.redis.sentinel.password"}},
 		{"a list of secrets", func(c *Config) { c.Session.Secrets = []secret.String{"x"} }, []string{"session.secrets"}},
-		{"routes", func(c *Config) { c.Routes = []proxy.Config{{Path: "/x"}} }, []string{"routes"}},
+		{"routes", func(c *Config) { c.Routes = []Route{{PassCredentials: true}} }, []string{"routes"}},
 		{"several", func(c *Config) { c.Server.PublicURL, c.DefaultProvider = "x", "y" }, []string{"server.public_url", "default_provider"}},
 	} {
 		before, after := Default[Config](), Default[Config]()

@@ -7,6 +7,9 @@ import (
 
 	"cloakroom/bff/assertion"
 	"cloakroom/bff/certs"
+	"cloakroom/bff/inbound"
+	"cloakroom/bff/limit"
+	"cloakroom/bff/policy"
 	"cloakroom/bff/provider"
 	"cloakroom/bff/static"
 	"cloakroom/proxy"
@@ -30,9 +33,15 @@ type Config struct {
 	Assertions assertion.Config `yaml:"assertions"`
 	// SPA is the single-page app itself, served from the same origin.
 	SPA static.Config `yaml:"spa"`
+	// Policy is what all rules share: how roles are called and what they include, and where it is what time.
+	Policy policy.Config `yaml:"policy"`
+	// Limits are the built-in limits on sign-ins and callers, and those that routes share.
+	Limits limit.Config `yaml:"limits"`
+	// Callers are those without a session that routes may let in: programs with API keys, passwords, access tokens or certificates of their own.
+	Callers inbound.Config `yaml:"callers"`
 	// Include names further files with routes, so that each team can have its own: paths, or patterns such as routes/*.yaml, where * stands for a
 	// name or a part of one in one folder. A pattern may match nothing while its folder is there. An included file has
-	// `defaults`, `upstreams` and `routes`, and includes nothing itself.
+	// `defaults`, `upstreams`, `rules` and `routes`, and includes nothing itself.
 	Include []string `yaml:"include" default:"[]"`
 	Routing `yaml:",inline"`
 
@@ -45,8 +54,23 @@ type Routing struct {
 	Defaults Defaults `yaml:"defaults"`
 	// Upstreams are API servers, by a name of your choice, that routes of all files may share. A name is given once.
 	Upstreams map[string]proxy.Upstream `yaml:"upstreams" default:"{}"`
+	// Rules are rules by a name of your choice, for the routes of all files to name in `allow.rules`. A name is given once.
+	Rules map[string]policy.Rule `yaml:"rules" default:"{}"`
 	// Routes are the paths that go to upstreams.
-	Routes []proxy.Config `yaml:"routes" default:"[]"`
+	Routes []Route `yaml:"routes" default:"[]"`
+}
+
+// Route is a path, the upstream it goes to, and who may go there how often.
+type Route struct {
+	proxy.Config `yaml:",inline"`
+	// Allow is who may use the route, beside `auth`.
+	Allow policy.Allow `yaml:"allow"`
+	// Limit is how much of the route is allowed to each: one limit or several, or names of `limits.shared`.
+	Limit []limit.Limit `yaml:"limit" default:"[]" single:"true" short:"shared"`
+	// Callers are who else may come, without a session: those of `callers`. Default: nobody.
+	Callers []string `yaml:"callers" default:"[]" single:"true" enum:"api_key,basic,bearer,certificate"`
+	// PassCredentials hands a caller's own access token to the upstream, as its bearer. No other credential is ever handed on.
+	PassCredentials bool `yaml:"pass_credentials" default:"false"`
 }
 
 // Defaults are what the routes of one file share. What a route says itself wins: a list as a whole, of a section each key by itself.
@@ -67,6 +91,12 @@ type Defaults struct {
 	CORS proxy.CORSConfig `yaml:"cors"`
 	// Cache says who may keep the answers.
 	Cache proxy.CacheConfig `yaml:"cache"`
+	// Allow is who may use the file's routes.
+	Allow policy.Allow `yaml:"allow"`
+	// Limit is how much of each route is allowed.
+	Limit []limit.Limit `yaml:"limit" default:"[]" single:"true" short:"shared"`
+	// Callers are who may come without a session.
+	Callers []string `yaml:"callers" default:"[]" single:"true" enum:"api_key,basic,bearer,certificate"`
 	// Timeout is how long upstreams may take until their response headers. Between 1ms and 10m.
 	Timeout time.Duration `yaml:"timeout" default:"30s"`
 	// Idle is how long either side may be silent while a body is on its way. Between 1ms and 1h.

@@ -54,7 +54,10 @@ func (c Config) noClaim(path string, whole bool) string {
 }
 
 // validateOrigins refuses origins that could never do what the route lets them.
-func (c Config) validateOrigins(key string, r proxy.Config, report func(key, problem string)) {
+func (c Config) validateOrigins(key string, r Route, report func(key, problem string)) {
+	if len(r.CORS.Origins) > 0 && !r.CORS.Credentials && r.Auth == "required" && len(r.Callers) == 0 {
+		report(key+"cors.origins", "would let nobody in: auth: required wants the session, and other origins may use it with credentials: true only; or say auth: optional or none, or let callers in")
+	}
 	for i, origin := range r.CORS.Origins {
 		key := fmt.Sprintf("%scors.origins[%d]", key, i)
 		switch {

@@ -23,7 +23,9 @@ type loader struct {
 	teams []*team
 	// upstreams are the files that gave the upstreams their names.
 	upstreams map[string]*decoder
-	folders   []string // in which a new file would be included
+	// rules are those that gave the rules theirs.
+	rules   map[string]*decoder
+	folders []string // in which a new file would be included
 }
 
 // team is one included file.
@@ -34,7 +36,7 @@ type team struct {
 }
 
 func parse(path string, data []byte, sys system) (*Config, error) {
-	l := &loader{system: sys, path: path, cfg: Default[Config](), main: newDecoder(path, filepath.Base(path), sys), upstreams: map[string]*decoder{}}
+	l := &loader{system: sys, path: path, cfg: Default[Config](), main: newDecoder(path, filepath.Base(path), sys), upstreams: map[string]*decoder{}, rules: map[string]*decoder{}}
 	if l.main.document(reflect.ValueOf(&l.cfg).Elem(), data) {
 		l.include()
 		l.judgeAll()
@@ -51,9 +53,12 @@ func (l *loader) include() {
 	found, folders := l.inclusions(l.cfg.Include)
 	l.folders = folders
 	l.own = l.cfg.Routing
-	l.cfg.Upstreams = maps.Clone(l.own.Upstreams)
+	l.cfg.Upstreams, l.cfg.Rules = maps.Clone(l.own.Upstreams), maps.Clone(l.own.Rules)
 	for name := range l.own.Upstreams {
 		l.upstreams[name] = l.main
+	}
+	for name := range l.own.Rules {
+		l.rules[name] = l.main
 	}
 	total := 0
 	for _, n := range found {
@@ -71,20 +76,21 @@ func (l *loader) include() {
 		}
 		t.readable = t.document(reflect.ValueOf(&t.Routing).Elem(), data)
 		l.cfg.Routes = slices.Concat(l.cfg.Routes, t.Routes)
-		l.share(t)
+		share(t, "upstreams", "upstream", t.Upstreams, l.upstreams, l.cfg.Upstreams)
+		share(t, "rules", "rule", t.Rules, l.rules, l.cfg.Rules)
 	}
 }
 
-// share adds the upstreams of an included file to those of all.
-func (l *loader) share(t *team) {
-	for name, upstream := range t.Upstreams {
-		key := "upstreams." + name
-		if first, ok := l.upstreams[name]; ok {
-			t.judge(key, fmt.Sprintf("is the name of another upstream, in %s:%d; names hold for all files", first.source.file, first.nearestPlace(key).line))
+// share adds what an included file has of a map to that of all. owners are the files that gave the names.
+func share[T any](t *team, section, what string, own map[string]T, owners map[string]*decoder, all map[string]T) {
+	for name, one := range own {
+		key := section + "." + name
+		if first, ok := owners[name]; ok {
+			t.judge(key, fmt.Sprintf("is the name of another %s, in %s:%d; names hold for all files", what, first.source.file, first.nearestPlace(key).line))
 			continue
 		}
-		l.upstreams[name] = t.decoder
-		l.cfg.Upstreams[name] = upstream
+		owners[name] = t.decoder
+		all[name] = one
 	}
 }
 
@@ -112,9 +118,10 @@ func (l *loader) judge(key, problem string) {
 
 // owner is the file that wrote a key of the whole configuration, and the key as it is there.
 func (l *loader) owner(key string) (*decoder, string) {
-	if name, ok := strings.CutPrefix(key, "upstreams."); ok {
+	for section, owners := range map[string]map[string]*decoder{"upstreams.": l.upstreams, "rules.": l.rules} {
+		name, ok := strings.CutPrefix(key, section)
 		before, _, _ := strings.Cut(name, ".")
-		if d := cmp.Or(l.upstreams[name], l.upstreams[before]); d != nil { // a bad name may have a dot
+		if d := cmp.Or(owners[name], owners[before]); ok && d != nil { // a bad name may have a dot
 			return d, key
 		}
 	}
@@ -139,7 +146,7 @@ func (l *loader) owner(key string) (*decoder, string) {
 // conflicts reports the routes that ask for the same requests. It names the places of both: they may be far apart.
 func (l *loader) conflicts() {
 	routes := l.cfg.Routes
-	for _, c := range proxy.Conflicts(routes) {
+	for _, c := range proxy.Conflicts(l.cfg.Proxied()) {
 		d, key := l.owner(fmt.Sprintf("routes[%d].path", c.B))
 		other, otherKey := l.owner(fmt.Sprintf("routes[%d].path", c.A))
 		line := other.nearestPlace(otherKey).line
@@ -154,7 +161,7 @@ func (l *loader) conflicts() {
 
 // descriptions reports what is wrong with the files that describe a route's API, at the key that names the file.
 func (l *loader) descriptions() {
-	proxy.Descriptions(l.cfg.Routes, l.cfg.Upstreams, func(route int, key, problem string) { l.judge(fmt.Sprintf("routes[%d].%s", route, key), problem) })
+	proxy.Descriptions(l.cfg.Proxied(), l.cfg.Upstreams, func(route int, key, problem string) { l.judge(fmt.Sprintf("routes[%d].%s", route, key), problem) })
 }
 
 // mistakes are those of all files, the main one first.

@@ -25,7 +25,10 @@ const referenceHead = `# Cloakroom's configuration: every key with its default, 
 var shownByExample = []string{"proxy.Upstream.url", "proxy.Config.upstream"}
 
 // shownAside are sections that cannot stand beside others: the reference shows them as comments.
-var shownAside = []string{"proxy.compose.Config.compose"}
+var shownAside = []string{
+	"proxy.compose.Config.compose", "configs.Route.limit", "configs.Defaults.limit", "configs.Routing.rules", "bff.limit.Config.shared",
+	"bff.inbound.Config.api_key", "bff.inbound.Config.basic", "bff.inbound.Config.bearer", "bff.inbound.Config.certificate",
+}
 
 func (r *reference) structure(t reflect.Type, indent string) {
 	for _, f := range fields(t) {
@@ -49,7 +52,9 @@ func (r *reference) structure(t reflect.Type, indent string) {
 
 // aside writes a section as its default, and what may be in it as comments.
 func (r *reference) aside(t reflect.Type, f field, indent string) {
-	fmt.Fprintf(r, "%s%s: %s\n", indent, f.key, f.def)
+	if f.hasDef {
+		fmt.Fprintf(r, "%s%s: %s\n", indent, f.key, f.def)
+	}
 	section := reference{docs: r.docs}
 	section.field(t, f, "")
 	for line := range strings.Lines(section.String()) {

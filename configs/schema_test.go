@@ -38,7 +38,12 @@ func writeSchema(t *testing.T, root reflect.Type, title string) string {
 	}
 	s := r.ReflectFromType(root)
 	s.Title = title
+	described := map[reflect.Type]bool{}
 	visitStructs(root, func(st reflect.Type) {
+		if described[st] {
+			return
+		}
+		described[st] = true
 		def := s.Definitions[typeName(st)]
 		if st == root {
 			def = s

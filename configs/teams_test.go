@@ -201,12 +201,12 @@ func TestABadConfigurationSaysWhichFilesItWasReadFrom(t *testing.T) {
 func TestDefaultsAreKeysOfARoute(t *testing.T) {
 	route, defaults := reflect.ValueOf(Default[Routing]().Routes), reflect.TypeFor[Defaults]()
 	for _, f := range fields(defaults) {
-		_, r, ok := find(reflect.New(route.Type().Elem()).Elem(), f.key)
+		own, r, ok := find(reflect.New(route.Type().Elem()).Elem(), f.key)
 		if !ok {
 			t.Errorf("defaults.%s: a route has no such key", f.key)
 			continue
 		}
-		rt, dt := route.Type().Elem().Field(r.index).Type, defaults.Field(f.index).Type
+		rt, dt := own.Type(), defaults.Field(f.index).Type
 		if rt != dt || !slices.Equal(r.enum, f.enum) || r.file != f.file || !r.required && r.def != f.def {
 			t.Errorf("defaults.%s is %s, default %q, enum %q; of a route it is %s, %q, %q", f.key, dt, f.def, f.enum, rt, r.def, r.enum)
 		}

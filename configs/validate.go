@@ -91,6 +91,9 @@ func (c Config) Validate(report func(key, problem string)) {
 	c.validateRoutes(report)
 	c.validateHeaders(report)
 	c.validateTokens(report)
+	c.validateRules(report)
+	c.validateLimits(report)
+	c.validateCallers(report)
 	c.validateSecrets(report)
 }
 

@@ -58,8 +58,6 @@ func (c Config) validateCORS(report func(key, problem string)) {
 	switch {
 	case o.Credentials && c.Auth == "none":
 		report("cors.credentials", "is for the user's session, which auth: none does not read; leave it out")
-	case !o.Credentials && c.Auth != "none" && c.Auth != "optional":
-		report("cors.origins", "would let nobody in: auth: required wants the session, and other origins may use it with credentials: true only; or say auth: optional or none")
 	case c.CrossSiteNavigation:
 		report("cors.origins", "is for answers that scripts read, cross_site_navigation for pages; make two routes")
 	}

@@ -24,7 +24,7 @@ func Descriptions(routes []Config, upstreams map[string]Upstream, report func(ro
 		if err != nil || len(all) == 0 {
 			continue
 		}
-		rt := &Route{Config: c, headers: newHeaders(c.Headers), target: newTarget(all[0].base, c.StripPrefix)}
+		rt := &Route{Config: c, headers: newHeaders(c.Headers, nil), target: newTarget(all[0].base, c.StripPrefix)}
 		if err := rt.describe(docs); err != nil {
 			report(i, err.Key, err.Err.Error())
 		}

@@ -85,19 +85,28 @@ func valueNames(values []pathValue) (names []string) {
 
 // valuesOf takes the values out of a request's path.
 func (c *composed) valuesOf(path string) map[string]string {
-	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	out := make(map[string]string, len(c.values))
 	for _, v := range c.values {
-		switch {
-		case v.segment >= len(segments): // the bare path of a pattern that ends in {rest...}
-			out[v.name] = ""
-		case v.rest:
-			out[v.name] = strings.Join(segments[v.segment:], "/")
-		default:
-			out[v.name] = segments[v.segment]
-		}
+		out[v.name] = v.of(path)
 	}
 	return out
+}
+
+// of takes the value out of a path. It is empty for the bare path of a pattern that ends in {rest...}.
+func (v pathValue) of(path string) string {
+	path = strings.TrimPrefix(path, "/")
+	for range v.segment {
+		_, after, ok := strings.Cut(path, "/")
+		if !ok {
+			return ""
+		}
+		path = after
+	}
+	if v.rest {
+		return path
+	}
+	path, _, _ = strings.Cut(path, "/")
+	return path
 }
 
 // legToken is the token that a leg's upstream gets: its own, or where it has none the route's.

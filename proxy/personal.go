@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -30,12 +31,12 @@ type fixedHeader struct {
 }
 
 // newHeaders compiles a valid configuration.
-func newHeaders(c HeadersConfig) *headers {
-	if len(c.Set) == 0 && len(c.Secrets) == 0 && len(c.Remove) == 0 && c.Assertion.Audience == "" {
+func newHeaders(c HeadersConfig, credentials []string) *headers {
+	if len(credentials) == 0 && len(c.Set) == 0 && len(c.Secrets) == 0 && len(c.Remove) == 0 && c.Assertion.Audience == "" {
 		return nil
 	}
 	h := &headers{}
-	drop := append([]string(nil), c.Remove...)
+	drop := slices.Concat(c.Remove, credentials)
 	required := map[string]bool{}
 	for _, n := range c.Required {
 		required[http.CanonicalHeaderKey(n)] = true

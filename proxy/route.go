@@ -22,6 +22,8 @@ type Deps struct {
 	Via string
 	// Log gets what happens after an answer has begun, when OnError cannot answer any more. nil: nothing is logged.
 	Log *slog.Logger
+	// Credentials are headers in which callers bring their own, beside those that no upstream gets anyway: none gets these either.
+	Credentials []string
 	// OnError answers a request whose forwarding failed, with one of the package's sentinels. Required.
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 	// ObserveUpstream is told how long the upstream took until its headers, or its failure. nil is fine.
@@ -58,8 +60,9 @@ type Route struct {
 	up        *service
 	composed  *composed // in place of up and target; else nil
 	resource  *resource // nil: none
-	headers   *headers  // of the route's own; nil: none
-	cors      *cors     // nil: no other origin reads anything
+	values    []pathValue
+	headers   *headers // of the route's own; nil: none
+	cors      *cors    // nil: no other origin reads anything
 	via       string
 	requests  *schema.Requests  // nil: not checked
 	responses *schema.Responses // the same
@@ -90,7 +93,7 @@ func Compile(routes []Config, upstreams map[string]Upstream, d Deps, previous *T
 			}
 		}
 		if err == nil {
-			rt.headers, rt.cors = newHeaders(c.Headers), newCORS(rt.Config)
+			rt.headers, rt.cors, rt.values = newHeaders(c.Headers, d.Credentials), newCORS(rt.Config), pathValues(c.Path)
 			err = describedError(rt.describe(docs))
 		}
 		if err != nil {

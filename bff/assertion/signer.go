@@ -28,7 +28,7 @@ type Signer struct {
 
 // Subject is who an assertion is about.
 type Subject struct {
-	// Session is the session's ID, and Version counts its changes: of another version, other claims may hold.
+	// Session is the session's ID; empty for a caller without one. Version counts its changes: of another version, other claims may hold.
 	Session string
 	Version uint64
 	// Issuer is the provider's, Subject the user's name there.
@@ -99,16 +99,19 @@ func (s *Signer) KeySet() []byte { return s.set }
 func (s *Signer) Sign(who Subject, w Wish) (string, error) {
 	key := asked{who.Session, w.Audience, strings.Join(w.Claims, "\x00"), w.TTL}
 	now := s.now()
-	if k, ok := s.kept.Get(key); ok && k.version == who.Version && now.Before(k.until) {
+	if k, ok := s.kept.Get(key); ok && who.Session != "" && k.version == who.Version && now.Before(k.until) {
 		return k.token, nil
 	}
 	exp := now.Add(w.TTL)
-	if exp.After(who.Deadline) {
+	if !who.Deadline.IsZero() && exp.After(who.Deadline) {
 		exp = who.Deadline
 	}
 	token, err := s.sign(s.claims(who, w, now, exp))
 	if err != nil {
 		return "", fmt.Errorf("sign assertion: %w", err)
+	}
+	if who.Session == "" { // no copy of a session that could be named by
+		return token, nil
 	}
 	s.kept.Add(key, signed{token, who.Version, now.Add(exp.Sub(now) / 2)})
 	return token, nil

@@ -66,7 +66,7 @@ func logRequest(r *http.Request, log *slog.Logger, rec *Record, res Result, star
 		return
 	}
 	out := slog.NewRecord(start.Add(res.Duration), level, "request", 0)
-	var buf [17]slog.Attr
+	var buf [20]slog.Attr
 	out.AddAttrs(requestAttrs(buf[:0], r, rec, res)...)
 	_ = h.Handle(ctx, out) // there is nowhere to report that the log is broken
 }
@@ -88,8 +88,11 @@ func requestAttrs(a []slog.Attr, r *http.Request, rec *Record, res Result) []slo
 	}
 	a = appendNonEmpty(a, "subject", rec.Subject)
 	a = appendNonEmpty(a, "session", rec.Session)
+	a = appendNonEmpty(a, "caller", rec.Caller)
 	a = appendNonEmpty(a, "code", rec.Code)
+	a = appendNonEmpty(a, "rule", rec.Rule)
 	a = appendNonEmpty(a, "reason", rec.Reason)
+	a = appendNonEmpty(a, "decision", rec.Decision)
 	a = appendNonEmpty(a, "ended", rec.Ended)
 	if res.Aborted {
 		a = append(a, slog.Bool("aborted", true))
@@ -135,5 +138,7 @@ func clip(s string, n int) string {
 // logRefusal writes the one event of a refused request.
 func logRefusal(ctx context.Context, log *slog.Logger, rec *Record, r *http.Request) {
 	a := []slog.Attr{slog.String("code", rec.Code), slog.String("method", clip(r.Method, 16)), target(r, rec)}
-	Event(ctx, log, EventRefused, appendNonEmpty(a, "reason", rec.Reason)...)
+	a = appendNonEmpty(a, "rule", rec.Rule)
+	a = appendNonEmpty(a, "reason", rec.Reason)
+	Event(ctx, log, EventRefused, appendNonEmpty(a, "decision", rec.Decision)...)
 }

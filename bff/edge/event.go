@@ -24,6 +24,7 @@ const (
 	EventConfigReloaded     = "config_reloaded"     // another configuration holds from now on
 	EventConfigRefused      = "config_refused"      // another configuration does not; reason says why, err what is wrong
 	EventTokenRefused       = "token_refused"       // the provider does not give a route's token, or gave another
+	EventReported           = "reported"            // a rule that only reports would have refused a request
 	EventRefused            = "refused"             // a request was refused; written by AccessLog alone
 )
 
@@ -35,7 +36,7 @@ const (
 func Event(ctx context.Context, log *slog.Logger, name string, attrs ...slog.Attr) {
 	level := slog.LevelWarn
 	switch name {
-	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout, EventFrontchannelLogout, EventRevoked, EventConfigReloaded:
+	case EventSignIn, EventSignOut, EventSessionEnded, EventBackchannelLogout, EventFrontchannelLogout, EventRevoked, EventConfigReloaded, EventReported:
 		level = slog.LevelInfo
 	}
 	h := log.Handler()

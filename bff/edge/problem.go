@@ -27,7 +27,7 @@ type Problem struct {
 	// Continue is where a person may go on by their own hand: a path on this origin. Only pages show it.
 	Continue string
 	// Members are further members of the document, for protocols that want their own, such as `error` in OAuth.
-	Members map[string]string
+	Members map[string]any
 	// Errors are the single faults of a request, each with its place. Only the document shows them: they may quote the request.
 	Errors []Fault
 	// RetryAfter is when trying again makes sense; rounded up to seconds. 0: not said.

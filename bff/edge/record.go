@@ -22,6 +22,12 @@ type Record struct {
 	Session string
 	// Code is the problem's code, where the answer is one. Set by [Answer].
 	Code string
+	// Rule is the rule or limit that refused, as the configuration calls it.
+	Rule string
+	// Decision is how a policy agent calls its decision.
+	Decision string
+	// Caller is the kind of a caller without a session.
+	Caller string
 	// Reason is the stable name of the rule that decided, such as "cross_site".
 	Reason string
 	// Ended is why a stream is over, in the words of the metric of closed streams. Empty for what is none.

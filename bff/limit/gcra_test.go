@@ -68,7 +68,7 @@ func TestNoSpanHoldsMoreThanBurstAndRate(t *testing.T) {
 				time.Sleep(pause)
 				tokens = min(float64(c.burst), tokens+pause.Seconds()*float64(c.rate.Count)/c.rate.Period.Seconds())
 				allowed := ask(t, s, user("anna"), 1) == 1
-				blur := 1e-6 * float64(c.rate.Count) / c.rate.Period.Seconds() // it knows the time to a microsecond
+				blur := 1e-6 * float64(c.rate.Count) / c.rate.Period.Seconds()   // it knows the time to a microsecond
 				if allowed && tokens < 0.9999-blur || !allowed && tokens > 1.5 { // the interval is rounded up
 					t.Fatalf("seed %d: with %f tokens, allowed: %t", seed, tokens, allowed)
 				}

@@ -60,6 +60,9 @@ func (p *Policy) Decide(u *Subject, r *Request) Verdict {
 	return p.run(p.memory, &activation{set: p.set, u: u, r: r}, nil)
 }
 
+// Empty reports whether the route asks for nothing.
+func (p *Policy) Empty() bool { return p == nil || len(p.memory)+len(p.asked) == 0 }
+
 // Asks reports whether something is left for Ask after Decide has allowed.
 func (p *Policy) Asks() bool { return p != nil && len(p.asked) > 0 }
 

@@ -1,0 +1,112 @@
+package bff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"cloakroom/bff/edge"
+	"cloakroom/bff/policy"
+	"cloakroom/proxy"
+)
+
+// inquiry is a request and who makes it, as rules see them.
+type inquiry struct {
+	policy.Request
+	site  *site
+	route *proxy.Route
+	visitor
+}
+
+func (s *site) inquire(r *http.Request, route *proxy.Route, v visitor) *inquiry {
+	rec := edge.From(r.Context())
+	q := &inquiry{site: s, route: route, visitor: v}
+	q.Request = policy.Request{Route: route.Config.Path, ID: rec.ID, HTTP: r, Client: rec.ClientIP, Now: s.now()}
+	if route.HasValues() {
+		q.Value = func(name string) (string, bool) { return route.Value(r.URL.Path, name) }
+	}
+	return q
+}
+
+// resource asks the route's upstream for what the request is about, with the visitor's own token (AUZ-08).
+func (q *inquiry) resource(ctx context.Context) (map[string]any, error) {
+	rec := edge.From(q.HTTP.Context())
+	caller := q.site.introduce(rec, q.visitor)
+	caller.TokenFor = q.site.legTokens(q.sess)
+	who := q.who(rec)
+	found, err := q.route.Resource(ctx, q.HTTP, caller, who.User+" "+who.Session+" "+who.Caller)
+	if leg, ok := errors.AsType[*proxy.LegFailure](err); ok {
+		switch leg.Status {
+		case http.StatusNotFound, http.StatusGone, http.StatusForbidden:
+			return nil, fmt.Errorf("%w: %w", policy.ErrNoResource, err)
+		}
+	}
+	return found, err
+}
+
+// judge counts and logs a verdict, and makes an answer of one that refuses.
+func (q *inquiry) judge(v policy.Verdict) error {
+	s, rec := q.site, edge.From(q.HTTP.Context())
+	if v.DecisionID != "" {
+		rec.Decision = v.DecisionID
+	}
+	for _, would := range v.Reports {
+		s.metrics.denied(q.route, would.Rule, would.Reason, "reported")
+		s.event(q.HTTP, edge.EventReported, slog.String("route", q.route.Config.Path), slog.String("rule", would.Rule), slog.String("reason", would.Reason))
+	}
+	if v.Allow {
+		return nil
+	}
+	s.metrics.denied(q.route, v.Rule, v.Reason, "refused")
+	rec.Rule, rec.Reason = v.Rule, v.Reason
+	return denial(v)
+}
+
+// denial is the answer to a request that a rule refuses. It says no more than that (AUZ-06), and where to sign in if that would help.
+func denial(v policy.Verdict) error {
+	switch {
+	case v.Unavailable:
+		return &edge.Problem{Code: "rules_unavailable", RetryAfter: retryAfter, Err: v.Err}
+	case v.Reason == policy.ReasonNobody:
+		return signInHelps{&edge.Problem{Code: "signed_out", Login: loginPath, Err: v.Err}, nil}
+	case v.StepUp != nil:
+		return signInHelps{stepUpProblem(*v.StepUp), v.StepUp}
+	case v.Reason == policy.ReasonResource:
+		return &edge.Problem{Code: "not_found", Err: v.Err} // whether it is there is nobody's business who may not see it
+	}
+	return &edge.Problem{Code: "forbidden", Err: v.Err}
+}
+
+// signInHelps is a problem that a navigation is spared: it is sent to sign in.
+type signInHelps struct {
+	*edge.Problem
+	stepUp *policy.StepUp // what the sign-in must bring; nil: any will do
+}
+
+// Unwrap is the problem.
+func (e signInHelps) Unwrap() error { return e.Problem }
+
+// stepUpProblem tells a script where its user signs in again in the way that is asked for. It adds its own return_to.
+func stepUpProblem(up policy.StepUp) *edge.Problem {
+	return &edge.Problem{Code: "step_up", Login: loginPath + "?" + up.Query().Encode()}
+}
+
+// challenged judges what an upstream wants of its user (RFC 9470). The answer is the way to sign in, where that would help. Where the user has signed in in that way
+// already, and the upstream still says no, another sign-in would be the beginning of a loop.
+func (s *site) challenged(r *http.Request, v visitor) func([]string) error {
+	return func(challenges []string) error {
+		up, ok := policy.ParseChallenge(challenges)
+		if !ok {
+			return nil
+		}
+		rec := edge.From(r.Context())
+		if v.sess == nil || !policy.NeedsAgain(up, v.subject(), s.now()) {
+			rec.Reason = "step_up_in_vain"
+			return &edge.Problem{Code: "step_up_in_vain"}
+		}
+		rec.Reason = "step_up_by_upstream"
+		return signInHelps{stepUpProblem(up), &up}
+	}
+}

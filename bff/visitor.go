@@ -1,0 +1,82 @@
+package bff
+
+import (
+	"strings"
+
+	"cloakroom/bff/edge"
+	"cloakroom/bff/inbound"
+	"cloakroom/bff/limit"
+	"cloakroom/bff/policy"
+	"cloakroom/proxy"
+	"cloakroom/session"
+)
+
+// visitor is who makes a request: the user of a session, a caller with a credential of its own, or nobody. It is never both (AUN-01).
+type visitor struct {
+	sess   *session.Session
+	caller *inbound.Caller
+	known  *acquaintance // nil: nobody
+}
+
+// acquaintance is what one generation has worked out of an identity. Of a session it is kept beside the copy, and shared by requests.
+type acquaintance struct {
+	subject *policy.Subject
+	roles   []string // as everybody is told: mapped, and with those that they include
+	user    string   // as limits count it
+}
+
+// subject is the visitor as rules see it; nil is nobody.
+func (v visitor) subject() *policy.Subject {
+	if v.known == nil {
+		return nil
+	}
+	return v.known.subject
+}
+
+// meet works out who the user of a session is to this generation's rules.
+func (s *site) meet(sess *session.Session) *acquaintance {
+	return sess.Memo(s.policies, func() any {
+		return s.acquaint(policy.Identity{
+			Kind: policy.KindSession, Issuer: sess.Issuer, Subject: sess.Subject, Provider: sess.Provider, Session: string(sess.ID()), ACR: sess.ACR,
+			AuthTime: sess.AuthTime, Created: sess.Created, Roles: sess.Roles, Scopes: strings.Fields(sess.Tokens.Scope), Claims: sess.Claims,
+		})
+	}).(*acquaintance)
+}
+
+// meetCaller is the same for a caller.
+func (s *site) meetCaller(c *inbound.Caller) *acquaintance {
+	return s.acquaint(policy.Identity{
+		Kind: c.Kind, Issuer: c.Issuer, Subject: c.Subject, ACR: c.ACR, AuthTime: c.AuthTime, Roles: c.Roles, Scopes: c.Scopes, Claims: c.Claims,
+	})
+}
+
+func (s *site) acquaint(id policy.Identity) *acquaintance {
+	u := s.policies.Subject(id)
+	return &acquaintance{subject: u, roles: u.Roles(), user: limit.User(id.Issuer, id.Subject)}
+}
+
+// rolesOf are a session's roles as everybody is told.
+func (s *site) rolesOf(sess *session.Session) []string { return s.meet(sess).roles }
+
+// user is the visitor as the route's own headers may name it.
+func (v visitor) user() proxy.User {
+	switch {
+	case v.sess != nil:
+		return proxy.User{Issuer: v.sess.Issuer, Subject: v.sess.Subject, Roles: v.known.roles, Claims: v.sess.Claims}
+	case v.caller != nil:
+		return proxy.User{Issuer: v.caller.Issuer, Subject: v.caller.Subject, Roles: v.known.roles, Claims: v.caller.Claims}
+	}
+	return proxy.User{}
+}
+
+// who is the visitor as limits count it.
+func (v visitor) who(rec *edge.Record) limit.Who {
+	w := limit.Who{Client: rec.ClientIP}
+	switch {
+	case v.sess != nil:
+		w.User, w.Session = v.known.user, string(v.sess.ID())
+	case v.caller != nil:
+		w.Caller = v.caller.Kind + ":" + v.caller.ID
+	}
+	return w
+}

@@ -1,0 +1,123 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"cloakroom/bff/inbound"
+	"cloakroom/bff/policy"
+	"cloakroom/proxy"
+)
+
+// Proxied are the routes without their rules, in the same order.
+func (c *Config) Proxied() []proxy.Config {
+	routes := make([]proxy.Config, len(c.Routes))
+	for i, r := range c.Routes {
+		routes[i] = r.Config
+	}
+	return routes
+}
+
+// CredentialHeaders are the headers in which callers bring credentials that no other rule keeps from upstreams and rules.
+func (c *Config) CredentialHeaders() []string {
+	if c.Callers.APIKey.Header == "" {
+		return nil
+	}
+	return []string{c.Callers.APIKey.Header}
+}
+
+// validateRules reports what is wrong between the rules and the routes that they are for.
+func (c Config) validateRules(report func(key, problem string)) {
+	policy.CheckRules(c.Rules, func(key, problem string) { report("rules."+key, problem) })
+	set, err := policy.NewSet(c.Policy, c.Rules, c.CredentialHeaders()...)
+	for i, r := range c.Routes {
+		key := fmt.Sprintf("routes[%d].", i)
+		if r.Auth == "none" && len(r.Callers) == 0 && asksWho(r.Allow.Terms) {
+			report(key+"allow", "asks who it is, and auth: none says that nobody is; say auth: required, or let callers in")
+		}
+		if err != nil {
+			continue // what is wrong with the rules themselves is reported where they stand
+		}
+		wrong := false
+		inside := func(sub, problem string) { wrong = true; report(key+"allow."+sub, problem) }
+		if set.Check(r.Allow, r.Resource.On(), inside); wrong {
+			continue
+		}
+		if _, err := set.Compile(r.Allow, r.Resource.On()); err != nil {
+			eachMistake(err, r.Allow, inside)
+		}
+	}
+}
+
+// asksWho tells whether terms are about who makes a request.
+func asksWho(t policy.Terms) bool {
+	return len(t.Roles) > 0 || len(t.Scopes) > 0 || len(t.ACR) > 0 || t.MaxAuthAge > 0
+}
+
+// eachMistake reports what only compiling finds; what is wrong with a by itself is reported by its own Validate.
+func eachMistake(err error, a policy.Allow, report func(key, problem string)) {
+	own := map[string]bool{}
+	a.Validate(func(key, _ string) { own[key] = true })
+	a.OPA.Validate(func(key, _ string) { own["opa."+key] = true })
+	all, joined := err.(interface{ Unwrap() []error })
+	if !joined {
+		report("", err.Error())
+		return
+	}
+	for _, one := range all.Unwrap() {
+		m, ok := errors.AsType[*policy.Mistake](one)
+		switch {
+		case !ok:
+			report("", one.Error())
+		case !own[m.Key]:
+			report(m.Key, m.Problem)
+		}
+	}
+}
+
+// validateLimits reports routes that name shared limits which there are not.
+func (c Config) validateLimits(report func(key, problem string)) {
+	all := slices.Sorted(maps.Keys(c.Limits.Shared))
+	for i, r := range c.Routes {
+		for j, l := range r.Limit {
+			if _, ok := c.Limits.Shared[l.Shared]; l.Shared == "" || ok {
+				continue
+			}
+			problem := fmt.Sprintf("%q is none of limits.shared", l.Shared)
+			if best := nearest(l.Shared, all); best != "" {
+				problem += fmt.Sprintf(", did you mean %q?", best)
+			} else if len(all) > 0 && len(all) <= 20 {
+				problem += "; there are " + strings.Join(all, ", ")
+			}
+			report(fmt.Sprintf("routes[%d].limit[%d].shared", i, j), problem)
+		}
+	}
+}
+
+// validateCallers reports callers that routes would let in and nobody knows, and what does not go with them.
+func (c Config) validateCallers(report func(key, problem string)) {
+	known := c.Callers.Kinds()
+	for i, r := range c.Routes {
+		key := fmt.Sprintf("routes[%d].", i)
+		for j, kind := range r.Callers {
+			if !slices.Contains(known, kind) {
+				report(fmt.Sprintf("%scallers[%d]", key, j), fmt.Sprintf("%s needs callers.%s, which says who they are", kind, kind))
+			}
+		}
+		if r.PassCredentials && !slices.Contains(r.Callers, inbound.KindBearer) {
+			report(key+"pass_credentials", "is for access tokens of callers, and the route takes none; add bearer to callers")
+		}
+	}
+	if c.Callers.APIKey.Header != "" && c.Session.Store == "memory" {
+		report("callers.api_key", "needs session.store: redis, where the keys are kept")
+	}
+	if c.Callers.Certificate.CA != "" && c.Callers.Certificate.Header == "" && !c.Server.TLS.Enabled() {
+		report("callers.certificate", "needs server.tls, or header: Client-Cert of a proxy that ends TLS: nobody else can ask for certificates")
+	}
+	if c.Callers.Certificate.Header != "" && len(c.Server.TrustedProxies) == 0 {
+		report("callers.certificate.header", "is believed from server.trusted_proxies alone, and there are none")
+	}
+}
