@@ -62,6 +62,9 @@ func explainIssues(issues *cel.Issues) string {
 	var parts []string
 	for _, e := range issues.Errors() {
 		message := strings.TrimSuffix(e.Message, " (in container '')")
+		if message == "invalid matches argument" {
+			message = "the pattern of matches() is no regular expression of RE2 (which has no look-ahead and no backreference)"
+		}
 		parts = append(parts, fmt.Sprintf("%s (line %d, column %d)", message, e.Location.Line(), e.Location.Column()+1))
 	}
 	return strings.Join(parts, "; ")
@@ -71,7 +74,7 @@ func explainIssues(issues *cel.Issues) string {
 func (e *expression) eval(a *activation) (bool, error) {
 	v, _, err := e.program.Eval(a)
 	if err != nil {
-		return false, harmless(err)
+		return false, e.harmless(err)
 	}
 	b, ok := v.(types.Bool)
 	if !ok {
@@ -80,15 +83,18 @@ func (e *expression) eval(a *activation) (bool, error) {
 	return bool(b), nil
 }
 
-// harmless is err without values. CEL's errors quote what could not be converted, which may be anybody's.
-func harmless(err error) error {
+// harmless is err without values. CEL's errors quote what could not be converted, which may be anybody's; of names only those are repeated that stand in the expression.
+func (e *expression) harmless(err error) error {
 	if stopped, ok := errors.AsType[interpreter.EvalCancelledError](err); ok && stopped.Cause == interpreter.CostLimitExceeded {
 		return errCost
 	}
+	if unclear, ok := errors.AsType[*unclearError](err); ok {
+		return errors.New(strings.TrimSpace(e.own(unclear.name) + " " + unclear.problem))
+	}
 	text := err.Error()
-	for _, known := range []string{"no such key: ", "no such attribute(s): ", "header ", "parameter ", "the query "} {
-		if strings.HasPrefix(text, known) {
-			return fmt.Errorf("%.120q", text)
+	for _, known := range []string{"no such key: ", "no such attribute(s): "} {
+		if name, ok := strings.CutPrefix(text, known); ok {
+			return errors.New(known + e.own(name))
 		}
 	}
 	for _, known := range []string{"no such overload", "division by zero", "modulus by zero", "index out of bounds", "unsupported type conversion"} {
@@ -97,6 +103,14 @@ func harmless(err error) error {
 		}
 	}
 	return errors.New("a value is not of the form that the expression needs")
+}
+
+// own is a name that stands in the expression.
+func (e *expression) own(name string) string {
+	if name == "" || strings.Contains(strings.ToLower(e.source), strings.ToLower(name)) {
+		return name
+	}
+	return "a name that the request brought"
 }
 
 // sizes tell how large the attributes can be.

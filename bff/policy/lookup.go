@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"net/textproto"
 	"net/url"
 	"reflect"
@@ -34,7 +33,7 @@ func (l *lookup) Find(key ref.Val) (ref.Val, bool) {
 	case !found:
 		return nil, false
 	case len(value) > maxText || !utf8.ValidString(value):
-		return types.NewErr("%q is longer than %d bytes, or no text", name, maxText), false
+		return types.WrapErr(&unclearError{string(name), "is too long, or no text"}), false
 	}
 	return types.String(value), true
 }
@@ -56,6 +55,12 @@ func (l *lookup) Contains(key ref.Val) ref.Val {
 	}
 	return types.Bool(found)
 }
+
+// unclearError is a name that is there, but without a clear value.
+type unclearError struct{ name, problem string }
+
+// Error has the name, which may be the client's; see harmless.
+func (e *unclearError) Error() string { return e.name + " " + e.problem }
 
 // IsSet is Find for has().
 func (l *lookup) IsSet(key ref.Val) ref.Val { return l.Contains(key) }
@@ -94,7 +99,7 @@ func (a *activation) pathValue(name string) (string, bool, error) {
 func (a *activation) header(name string) (string, bool, error) {
 	name = textproto.CanonicalMIMEHeaderKey(name)
 	if _, ok := a.set.hidden[name]; ok {
-		return "", false, fmt.Errorf("header %s is for credentials, which rules do not see", name)
+		return "", false, &unclearError{name, "is for credentials, which rules do not see"}
 	}
 	values := a.r.HTTP.Header[name]
 	n := len(values)
@@ -109,7 +114,7 @@ func (a *activation) header(name string) (string, bool, error) {
 	case 1:
 		return values[0], true, nil
 	}
-	return "", false, fmt.Errorf("header %s comes more than once", name)
+	return "", false, &unclearError{name, "comes more than once"}
 }
 
 // hiddenHeaders are those that always have credentials.
@@ -132,20 +137,20 @@ type parameter struct {
 func parseParameters(raw string) *parameters {
 	p := &parameters{}
 	if strings.Contains(raw, ";") {
-		return &parameters{err: fmt.Errorf("the query has a semicolon, at which some servers cut")}
+		return &parameters{err: &unclearError{"", "the query has a semicolon, at which some servers cut"}}
 	}
 	for part := range strings.SplitSeq(raw, "&") {
 		if part == "" {
 			continue
 		}
 		if len(p.list) == maxParams {
-			return &parameters{err: fmt.Errorf("the query has more than %d parameters", maxParams)}
+			return &parameters{err: &unclearError{"", "the query has too many parameters"}}
 		}
 		k, v, _ := strings.Cut(part, "=")
 		name, err := url.QueryUnescape(k)
 		value, err2 := url.QueryUnescape(v)
 		if err != nil || err2 != nil || !utf8.ValidString(name) {
-			return &parameters{err: fmt.Errorf("the query cannot be read")}
+			return &parameters{err: &unclearError{"", "the query cannot be read"}}
 		}
 		p.list = append(p.list, parameter{name: name, value: value, folded: fold(name)})
 	}
@@ -178,7 +183,7 @@ func (p *parameters) find(name string) (value string, found bool, err error) {
 	case n == 0:
 		return "", false, nil
 	case n > 1 || !found:
-		return "", false, fmt.Errorf("parameter %.64q comes more than once, or in another spelling", name)
+		return "", false, &unclearError{name, "comes more than once, or in another spelling"}
 	}
 	return value, true, nil
 }
