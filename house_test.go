@@ -96,6 +96,7 @@ var mayInTests = map[string][]string{
 	"bff":            {"bff/idp", "proxy/compose", "session/storetest", "e2e/ca"},
 	"bff/certs":      {"e2e/ca"},
 	"bff/limit":      {"session/redis", "session/storetest"},
+	"bff/policy":     {"e2e/opa", "e2e/stack"},
 	"session":        {"session/redis", "session/memory", "session/storetest"},
 	"session/redis":  {"session/storetest"},
 	"session/memory": {"session/storetest"},

@@ -67,6 +67,9 @@ fi
 # The ACME server of the tests, built where Go keeps what it builds.
 quietly go tool -modfile=tools/go.mod -n pebble
 
+# The policy agent of the tests, the same way. It is large: the first time takes a minute or two.
+quietly go tool -modfile=tools/go.mod -n opa
+
 # npm packages, exactly those of the lock file; the stamp says for which lock they were installed.
 stamp=e2e/node_modules/.installed-for
 lock=$(sha256sum <e2e/package-lock.json)
