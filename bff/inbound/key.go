@@ -44,7 +44,7 @@ type Key struct {
 
 // NewKey makes an API key: its text, which nothing here keeps, and what is kept. ID and Hash of k are set here.
 func NewKey(k Key) (text string, kept Key, err error) {
-	if problem := k.problem(); problem != "" {
+	if problem := k.Problem(); problem != "" {
 		return "", Key{}, errors.New(problem)
 	}
 	var secret [32]byte
@@ -56,12 +56,12 @@ func NewKey(k Key) (text string, kept Key, err error) {
 	return text, k, nil
 }
 
-// problem says what is wrong with what people say of a key.
-func (k Key) problem() (problem string) {
+// Problem says what is wrong with what people say of a key; "" for nothing.
+func (k Key) Problem() (problem string) {
 	if k.Name == "" || len(k.Name) > maxName || strings.ContainsFunc(k.Name, notVisible) {
 		return fmt.Sprintf("name %q: give it 1 to %d visible characters", k.Name, maxName)
 	}
-	if !k.Expires.IsZero() && !k.Expires.After(k.Created) {
+	if !k.Expires.IsZero() && !k.Created.IsZero() && !k.Expires.After(k.Created) {
 		return "expires before it is made"
 	}
 	report := func(_, p string) {
@@ -158,4 +158,12 @@ func DecodeKey(id string, data []byte) (Key, error) {
 	k.ID, k.Hash = id, [sha256.Size]byte(r.Hash)
 	k.Roles, k.Scopes = slices.Clip(k.Roles), slices.Clip(k.Scopes)
 	return k, nil
+}
+
+// KeyID is the ID of an API key that text is, or text itself: what people call a key by.
+func KeyID(text string) string {
+	if id, ok := parseKey(text); ok {
+		return id
+	}
+	return text
 }

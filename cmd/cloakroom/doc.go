@@ -6,6 +6,7 @@
 //	cloakroom test routes_test.yaml             hold the routes against what a team expects of them
 //	cloakroom routes                            list the routes of all files
 //	cloakroom schema                            print the configuration's JSON Schema, for editors
+//	cloakroom keys new NAME                     make an API key; also keys list, keys revoke
 //	cloakroom healthcheck                       ask a running server whether it lives, for Docker
 //	cloakroom version                           print the version
 //

@@ -48,7 +48,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w\nsee %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), testCommand(), routesCommand(), schemaCommand(), healthcheckCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), testCommand(), routesCommand(), schemaCommand(), keysCommand(), healthcheckCommand(), versionCommand())
 	return root
 }
 

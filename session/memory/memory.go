@@ -33,6 +33,7 @@ type Store struct {
 	members *expiring[member, seat]
 	indexes map[session.IndexKey]map[session.ID]struct{} // the members by index
 	arrived uint64                                       // counts the members that came
+	entries map[entryID][]byte                           // of registers
 
 	listeners map[*listener]struct{}
 
@@ -73,6 +74,7 @@ func New(cfg Config, options ...Option) *Store {
 		marks:   newExpiring[session.IndexKey, time.Time](perSession * n),
 		members: newExpiring[member, seat](perSession * n),
 		indexes: map[session.IndexKey]map[session.ID]struct{}{},
+		entries: map[entryID][]byte{},
 		stop:    make(chan struct{}),
 
 		listeners: map[*listener]struct{}{},

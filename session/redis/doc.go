@@ -2,7 +2,7 @@
 //
 // # Keys
 //
-// Every key starts with the configured prefix and has an expiry, always. The part in braces is the hash tag, so
+// Every key starts with the configured prefix and has an expiry, always, but for registers. The part in braces is the hash tag, so
 // that all keys that one step touches are on one node of a cluster.
 //
 //	<prefix>:s:{<session ID>}  record: version (8 bytes, big-endian), write ID (16 bytes), sealed session
@@ -11,6 +11,7 @@
 //	<prefix>:i:{<index key>}   index: a hash, session ID to its expiry, a hyphen, when it was added, a colon and sealed info
 //	<prefix>:m:{<index key>}   mark of the index: sessions issued until then are ended, in milliseconds since 1970
 //	<prefix>:c:{<name>}        claim: its owner
+//	<prefix>:r:{<register>}    register: a hash of entries that are no sessions, such as API keys (apikey); it does not expire
 //
 // Keys of others, such as rate limits, begin with the same prefix and are written by their own scripts: see [Runner].
 //
@@ -56,8 +57,9 @@
 //
 //	user cloakroom on >… resetchannels resetkeys ~cloakroom:* &cloakroom:announce -@all
 //	  +ping +hello +info +select +get +set +del +exists +pttl +pexpireat
-//	  +hset +hdel +hgetall +hrandfield +time +eval +evalsha +subscribe +publish
+//	  +hset +hdel +hget +hgetall +hrandfield +time +eval +evalsha +subscribe +publish
 //
+// A server needs no right to write registers: with %R~cloakroom:r:* and the other kinds of keys one by one, as ~cloakroom:s:*, it can only read them.
 // Where INFO is refused, HELLO and +config|get serve. Config.Wait needs +wait besides, and a cluster +cluster|slots.
 //
 // # Topologies

@@ -54,7 +54,11 @@ func calls(s *redis.Store) map[string]func(context.Context) error {
 			_, err := s.Claim(ctx, "n", session.WriteID{}, time.Minute)
 			return err
 		},
-		"check": func(ctx context.Context) error { return s.Check(ctx) },
+		"put entry":  func(ctx context.Context) error { return s.PutEntry(ctx, "r", "n", []byte("v")) },
+		"entry":      func(ctx context.Context) error { _, err := s.Entry(ctx, "r", "n"); return err },
+		"entries":    func(ctx context.Context) error { _, err := s.Entries(ctx, "r"); return err },
+		"drop entry": func(ctx context.Context) error { _, err := s.DropEntry(ctx, "r", "n"); return err },
+		"check":      func(ctx context.Context) error { return s.Check(ctx) },
 	}
 }
 

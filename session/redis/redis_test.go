@@ -69,7 +69,7 @@ func allow(t testing.TB, server *storetest.Redis, rights string) (username strin
 // leastRights are those that the package's comment lists.
 const leastRights = `resetchannels resetkeys ~test:* &test:announce -@all
 	+ping +hello +info +select +get +set +del +exists +pttl +pexpireat
-	+hset +hdel +hgetall +hrandfield +time +eval +evalsha +subscribe +publish`
+	+hset +hdel +hget +hgetall +hrandfield +time +eval +evalsha +subscribe +publish`
 
 // TestConformance runs the suite on a real server, as a user that has only the rights that doc.go lists.
 func TestConformance(t *testing.T) {

@@ -14,7 +14,7 @@ const (
 
 // scripts are the writes that need more than one command. A script sees one moment: no key expires while it runs.
 type scripts struct {
-	create, update, prolong, end, addIndex, addWithin, markIndex, lock, unlock *goredis.Script
+	create, update, prolong, end, addIndex, addWithin, markIndex, lock, unlock, putEntry, dropEntry *goredis.Script
 }
 
 // newScripts prepares the scripts; the server learns each at its first use.
@@ -29,6 +29,8 @@ func newScripts() scripts {
 		markIndex: goredis.NewScript(whenFull + markIndexLua),
 		lock:      goredis.NewScript(whenFull + lockLua),
 		unlock:    goredis.NewScript(whenFull + unlockLua),
+		putEntry:  goredis.NewScript(putEntryLua),
+		dropEntry: goredis.NewScript(whenFull + dropEntryLua),
 	}
 }
 
