@@ -53,7 +53,10 @@ func (t *throttle) wait(who [sha256.Size]byte, now time.Time) time.Duration {
 }
 
 func (t *throttle) waits(who [sha256.Size]byte, now time.Time) time.Duration {
-	until, _ := t.until.Get(who)
+	until, there := t.until.Get(who)
+	if !there {
+		return 0 // the zero time is too far away to reckon with
+	}
 	return max(0, until.Sub(now)-(throttleBurst-1)*throttlePause)
 }
 
