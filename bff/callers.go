@@ -38,7 +38,13 @@ func token(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-func (s *Server) apiKeys() inbound.Keys { return nil } // MERGE
+// apiKeys are where the store has them.
+func (s *Server) apiKeys() inbound.Keys {
+	if kept, ok := s.store.(register); ok {
+		return keyFinder{kept}
+	}
+	return nil
+}
 
 // askForCertificates lets each handshake ask for a certificate where the configuration of its time knows callers by one. No handshake fails for want of a good one.
 func (s *Server) askForCertificates(plain *tls.Config) *tls.Config {

@@ -34,6 +34,9 @@ func (s *site) identify(w http.ResponseWriter, r *http.Request, route *proxy.Rou
 	case anonymous:
 		return visitor{}, nil
 	case foreign:
+		if len(s.rules[route.Index()].callers) > 0 && crossing.Site == "" && crossing.Origin == "" && len(s.sessions.CookieIDs(r)) == 0 {
+			return visitor{}, s.uninvited(w, r, route, session.ErrNone) // a program that should have brought something
+		}
 		return visitor{}, s.crossSite(w, r, cfg, reason)
 	}
 	sess, err := s.sessions.FromRequest(r)

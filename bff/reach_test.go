@@ -94,9 +94,9 @@ func TestAnUpstreamOfNoRouteIsAskedToo(t *testing.T) {
 	spare, used := configs.Default[proxy.Upstream](), configs.Default[proxy.Upstream]()
 	spare.URL, used.URL = "http://127.0.0.1:1", h.upstream.URL
 	cfg.Upstreams = map[string]proxy.Upstream{"spare": spare, "used": used}
-	r := configs.Default[proxy.Config]()
+	r := configs.Default[configs.Route]()
 	r.Path, r.Upstream = "/", "used"
-	cfg.Routes = []proxy.Config{r}
+	cfg.Routes = []configs.Route{r}
 	got := reached(t, &cfg, 10*time.Second)
 	if r := got["upstream spare"]; r.Err == nil || r.Where != "http://127.0.0.1:1" {
 		t.Errorf("the spare one: %+v", r)

@@ -67,7 +67,7 @@ func (s *Server) Reload(cfg *configs.Config) error {
 	}
 	s.current.Store(next)
 	before.retire(next)
-	s.metrics.switched(cfg.Routes, before.cfg.Routes)
+	s.metrics.switched(cfg.Proxied(), before.cfg.Proxied())
 	s.metrics.generation(next.generation, s.now())
 	s.metrics.reloaded(reloaded)
 	edge.Event(context.Background(), s.log, edge.EventConfigReloaded, slog.Int("generation", next.generation), slog.Int("routes", len(cfg.Routes)),
@@ -156,7 +156,7 @@ func (s *Server) begin(ctx context.Context, wg *sync.WaitGroup) (end func()) {
 	}
 	first := s.current.Load()
 	first.start(g.launch)
-	s.metrics.switched(first.cfg.Routes, nil)
+	s.metrics.switched(first.cfg.Proxied(), nil)
 	s.metrics.generation(first.generation, s.now())
 	return func() {
 		close(g.over)

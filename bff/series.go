@@ -52,7 +52,7 @@ func (m *metrics) switched(now, before []proxy.Config) {
 		label := prometheus.Labels{"route": route}
 		for _, v := range []interface {
 			DeletePartialMatch(prometheus.Labels) int
-		}{m.requests, m.own, m.upstream, m.legs, m.checks, m.headers} {
+		}{m.requests, m.own, m.upstream, m.legs, m.checks, m.headers, m.denials, m.limits} {
 			v.DeletePartialMatch(label)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"cloakroom/configs"
-	"cloakroom/proxy"
 )
 
 // A route that is gone has its series until the next reload, so that their last values are read, and then none: whatever still ends there is counted under one
@@ -16,7 +15,7 @@ func TestTheSeriesOfRoutesThatAreGoneGo(t *testing.T) {
 	h := newHouse(t, nil)
 	without := func(path string) func(*configs.Config) {
 		return func(c *configs.Config) {
-			c.Routes = slices.DeleteFunc(c.Routes, func(r proxy.Config) bool { return r.Path == path })
+			c.Routes = slices.DeleteFunc(c.Routes, func(r configs.Route) bool { return r.Path == path })
 		}
 	}
 	has := func(when string, want bool, series ...string) {
