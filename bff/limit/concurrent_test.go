@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"cloakroom/bff/limit"
 )
@@ -49,24 +51,25 @@ func TestPlacesAreGivenBackOnce(t *testing.T) {
 	}
 }
 
-// A request that is refused for its rate holds no place, and one without a place is not counted.
+// A request that is refused for its rate holds no place, although nobody calls done; and one without a place is not counted.
 func TestRateAndPlacesTogether(t *testing.T) {
-	s := inMemory(t, limit.Limit{Rate: "3/1h"}, limit.Limit{Concurrent: 1})
-	_, first := s.Take(t.Context(), user("anna"))
-	if ask(t, s, user("anna"), 50) != 0 {
-		t.Fatal("two at the same time")
-	}
-	first()
-	if got := ask(t, s, user("anna"), 50); got != 2 {
-		t.Errorf("%d allowed, want the 2 that are left of 3", got)
-	}
-	if v, _ := s.Take(t.Context(), user("anna")); v.Reason != limit.ReasonRate {
-		t.Errorf("a refusal is for %q", v.Reason)
-	}
-	// The last one was refused by its rate and did not call done. It must hold nothing.
-	if v, _ := s.Take(t.Context(), user("anna")); v.Reason != limit.ReasonRate {
-		t.Errorf("a refusal is for %q", v.Reason)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, limit.Limit{Rate: "3/1h"}, limit.Limit{Concurrent: 1})
+		_, first := s.Take(t.Context(), user("anna"))
+		if ask(t, s, user("anna"), 50) != 0 {
+			t.Fatal("two at the same time")
+		}
+		first()
+		if got := ask(t, s, user("anna"), 50); got != 2 {
+			t.Errorf("%d allowed, want the 2 that are left of 3", got)
+		}
+		for range 3 {
+			time.Sleep(2 * time.Second) // so that it is judged anew, not remembered
+			if v, _ := s.Take(t.Context(), user("anna")); v.Reason != limit.ReasonRate {
+				t.Errorf("a refusal is for %q", v.Reason)
+			}
+		}
+	})
 }
 
 // However many come at once: never more under way than may be, and in the end everything is free.

@@ -31,8 +31,12 @@ func (q quota) burst() int64 { return q.capacity / q.interval }
 // refill is how long it takes until a burst may come again.
 func (q quota) refill() time.Duration { return time.Duration(q.capacity) * time.Microsecond }
 
-// ahead is how far a point in time is ahead of now. It is never more than the capacity, although a clock, or the limit in the configuration, may have changed.
-func (q quota) ahead(point, now int64) int64 { return min(max(point-now, 0), q.capacity) }
+// ahead is how far a point in time is ahead of now. A point that is further than the capacity is of another limit, since the configuration has changed, or
+// of another clock. It counts as a burst used up, and has to be moved back to that: mended.
+func (q quota) ahead(point, now int64) (ahead int64, mended bool) {
+	ahead = min(max(point-now, 0), q.capacity)
+	return ahead, point-now > q.capacity
+}
 
 // admits tells whether one more may come through.
 func (q quota) admits(ahead int64) bool { return ahead+q.interval <= q.capacity }

@@ -53,7 +53,7 @@ func newChance(seed uint64, text string) chance {
 // RL-01, for one process: whatever the arrivals, it decides like a bucket of tokens, and no span of time holds more than burst and rate.
 func TestNoSpanHoldsMoreThanBurstAndRate(t *testing.T) {
 	rates := []string{"7/1s", "100/1m", "3/1h", "10000/1s", "1/24h", "59/1m", "6999/2s"}
-	for seed := range uint64(70) {
+	for seed := range uint64(42) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newChance(seed, rates[seed%uint64(len(rates))])
 			s := inMemory(t, c.limit)

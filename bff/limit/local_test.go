@@ -99,13 +99,23 @@ func TestWhoCountsApart(t *testing.T) {
 func TestARefusalCostsNothing(t *testing.T) {
 	wide, narrow := limit.Limit{Rate: "100/1h", Burst: 10}, limit.Limit{Rate: "3/1h", Per: "ip"}
 	for _, limits := range [][]limit.Limit{{wide, narrow}, {narrow, wide}} {
-		s := inMemory(t, limits...)
-		if got := ask(t, s, user("anna"), 100); got != 3 {
-			t.Fatalf("%d allowed, want 3", got)
-		}
-		if got := ask(t, s, limit.Who{User: user("anna").User, Client: netip.MustParseAddr("192.0.2.2")}, 3); got != 3 {
-			t.Errorf("elsewhere %d of 3 allowed: refused requests were counted", got)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			s := inMemory(t, limits...)
+			allowed := 0
+			for range 20 {
+				allowed += ask(t, s, user("anna"), 5)
+				time.Sleep(2 * time.Second) // so that it is judged anew, not remembered
+			}
+			if allowed != 3 {
+				t.Fatalf("%d allowed, want 3", allowed)
+			}
+			for n := range 2 {
+				elsewhere := limit.Who{User: user("anna").User, Client: netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})}
+				if got := ask(t, s, elsewhere, 3); got != 3 {
+					t.Errorf("elsewhere %d of 3 allowed: refused requests were counted", got)
+				}
+			}
+		})
 	}
 }
 
@@ -258,6 +268,24 @@ func TestAReloadForgetsNothing(t *testing.T) {
 	if got := ask(t, compile(t, after, "/a", limit.Limit{Rate: "4/1h"}), user("anna"), 3); got > 1 {
 		t.Errorf("a limit that was raised by one allows %d", got)
 	}
+}
+
+// A limit that is changed locks nobody out for longer than it says now.
+func TestALimitThatIsChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limiter(t, settings(), limit.Deps{})
+		if got := ask(t, compile(t, l, "/", limit.Limit{Rate: "60/1m", Burst: 39}), user("anna"), 38); got != 38 {
+			t.Fatal("refused")
+		}
+		fast := compile(t, l, "/", limit.Limit{Rate: "600/1m", Burst: 5})
+		if got := ask(t, fast, user("anna"), 1); got != 0 {
+			t.Error("the change frees")
+		}
+		time.Sleep(time.Second)
+		if got := ask(t, fast, user("anna"), 20); got != 5 {
+			t.Errorf("a second later %d are allowed, want the burst of 5", got)
+		}
+	})
 }
 
 // What was refused is known without asking; what was allowed is not counted by asking.

@@ -60,7 +60,10 @@ func (m *memory) take(rules []rule, which mask, sub *subjects) (refused mask, ah
 		}
 		r := &rules[i]
 		point, _ := m.of(sub, i).Get(sub.ids[i])
-		ahead[i] = r.part.ahead(point, now)
+		var mended bool
+		if ahead[i], mended = r.part.ahead(point, now); mended {
+			m.of(sub, i).Add(sub.ids[i], now+ahead[i])
+		}
 		if !r.part.admits(ahead[i]) {
 			refused |= 1 << i
 			enforced = enforced || !r.report

@@ -56,6 +56,23 @@ func TestAnOutageIsWhatALimitSays(t *testing.T) {
 	}
 }
 
+// A part is one of the rate, too, not of the burst alone.
+func TestAPartOfTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := settings()
+		cfg.Replicas = 4
+		s := compile(t, limiter(t, cfg, limit.Deps{Run: away}), "/", limit.Limit{Rate: "60/1m", Burst: 8})
+		allowed := 0
+		for range 100 {
+			allowed += ask(t, s, user("anna"), 5)
+			time.Sleep(time.Second)
+		}
+		if allowed < 24 || allowed > 27 {
+			t.Errorf("in 100s %d were allowed, want a quarter of 100 and of 8", allowed)
+		}
+	})
+}
+
 // One limit that is closed refuses for all, and then nothing is counted; a refusal for its rate says more than the outage.
 func TestOutagesOfSeveralLimits(t *testing.T) {
 	down := atomic.Bool{}
@@ -67,7 +84,7 @@ func TestOutagesOfSeveralLimits(t *testing.T) {
 		return make([]int64, 1+len(keys)), nil
 	}
 	cfg := settings()
-	cfg.Shared = map[string]limit.Limit{"closed": {Rate: "1/1h", Outage: "closed"}, "local": {Rate: "1/1h"}, "open": {Rate: "1/1h", Outage: "open"}}
+	cfg.Shared = map[string]limit.Limit{"closed": {Rate: "1/1h", Outage: "closed"}, "shut": {Rate: "1/1h", Outage: "closed"}, "local": {Rate: "1/1h"}, "open": {Rate: "1/1h", Outage: "open"}}
 	l := limiter(t, cfg, limit.Deps{Run: run, Cluster: true})
 	own := limit.Limit{Rate: "9/1h"}
 	for _, c := range []struct {
@@ -80,6 +97,7 @@ func TestOutagesOfSeveralLimits(t *testing.T) {
 		{[]string{"open", "local"}, 0, false}, // the one before has used it up
 		{[]string{"closed"}, 0, true},
 		{[]string{"open", "closed"}, 0, true},
+		{[]string{"closed", "shut"}, 0, true},
 	} {
 		limits := []limit.Limit{own}
 		for _, name := range c.shared {
@@ -130,6 +148,28 @@ func TestAFloodCostsOneCallASecond(t *testing.T) {
 		}
 		if v, _ := s.Take(t.Context(), user("anna")); !v.Allow {
 			t.Errorf("after its time: %+v", v)
+		}
+	})
+}
+
+// What the store has forgotten, after a flush, say, is forgotten here within a second.
+func TestARefusalIsNotBelievedForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := int64(1)
+		run := func(context.Context, []string, ...any) ([]int64, error) {
+			return []int64{refused, refused * time.Hour.Microseconds()}, nil
+		}
+		s := compile(t, limiter(t, settings(), limit.Deps{Run: run}), "/", limit.Limit{Rate: "1/1h"})
+		if ask(t, s, user("anna"), 1) != 0 {
+			t.Fatal("allowed")
+		}
+		refused = 0
+		if ask(t, s, user("anna"), 1) != 0 {
+			t.Error("asked again at once")
+		}
+		time.Sleep(time.Second)
+		if ask(t, s, user("anna"), 1) != 1 {
+			t.Error("refused a second later")
 		}
 	})
 }

@@ -94,6 +94,34 @@ func TestTwoReplicasAreOneLimit(t *testing.T) {
 	}
 }
 
+// Of a request that one limit refuses nothing is counted in Redis either; a limit that reports only refuses nothing, and what it would have refused is not counted.
+func TestARefusalCostsNothingInRedis(t *testing.T) {
+	t.Parallel()
+	server := storetest.StartRedis(t)
+	r, err := redis.NewRunner(at(server.Addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	deps := limit.Deps{Run: r.Script(limit.Lua, 5*time.Second), Prefix: "test"}
+	limits := []limit.Limit{{Rate: "1/1h", Per: "session", ReportOnly: true}, {Rate: "10/1h"}, {Rate: "3/1h", Per: "ip"}}
+	anna := user("anna")
+	for n := range 20 { // by as many processes, none of which remembers another's refusal
+		v, _ := compile(t, limiter(t, patient(), deps), "/", limits...).Take(t.Context(), anna)
+		if v.Err != nil || v.Allow != (n < 3) || (len(v.Reports()) == 1) != (n > 0) || n >= 3 && v.Limit != "ip" {
+			t.Errorf("request %d: %+v, reports %q", n+1, v, v.Reports())
+		}
+	}
+	allowed := 0
+	for n := range 9 {
+		anna.Client = netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
+		allowed += ask(t, compile(t, limiter(t, patient(), deps), "/", limits...), anna, 1)
+	}
+	if allowed != 7 {
+		t.Errorf("elsewhere %d allowed, want the 7 that are left of 10", allowed)
+	}
+}
+
 // A request with limits is one command; one that is refused soon none. All that is kept expires, and soon: RL-07.
 func TestARequestIsOneCommand(t *testing.T) {
 	t.Parallel()
@@ -216,10 +244,12 @@ func TestCountsSurviveAnotherConfiguration(t *testing.T) {
 		if err := admin.Set(t.Context(), key, found, time.Hour).Err(); err != nil {
 			t.Fatal(err)
 		}
-		v, _ := compile(t, replica(t, patient(), at(server.Addr)), "/", fast).Take(t.Context(), user("anna"))
+		s := compile(t, replica(t, patient(), at(server.Addr)), "/", fast)
+		v, _ := s.Take(t.Context(), user("anna"))
 		if v.Err != nil || v.RetryAfter > time.Second {
 			t.Errorf("%q in Redis: %+v", found, v)
 		}
+		storetest.Eventually(t, 5*time.Second, fmt.Sprintf("with %q in Redis, a request is allowed", found), func() bool { return ask(t, s, user("anna"), 1) == 1 })
 	}
 }
 

@@ -9,15 +9,19 @@ import (
 // Lua counts a request against several limits, all or none, by the clock of Redis. It is what [Script] runs.
 //
 // KEYS are the limits' points in time, in microseconds since 1970; each expires when it is over. ARGV are, for each: the interval, the capacity (see quota), and 1 if it is enforced.
-// It answers which limits refuse, one bit for each, and how far each is ahead of now.
+// A point that is too far ahead is moved back: see quota.ahead. It answers which limits refuse, one bit for each, and how far each is ahead of now.
 const Lua = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local refuses, enforced, answer = {}, false, {0}
+local function keep(key, ahead)
+  redis.call('SET', key, string.format('%.0f', now + ahead), 'PX', math.ceil(ahead / 1000))
+end
 for i, key in ipairs(KEYS) do
   local interval, capacity = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1])
   local point = tonumber(redis.call('GET', key) or now) or now
   local ahead = math.min(math.max(point - now, 0), capacity)
+  if point - now > capacity then keep(key, ahead) end
   answer[i + 1] = ahead
   if ahead + interval > capacity then
     refuses[i] = true
@@ -28,9 +32,8 @@ end
 if enforced then return answer end
 for i, key in ipairs(KEYS) do
   if not refuses[i] then
-    local ahead = answer[i + 1] + tonumber(ARGV[3 * i - 2])
-    redis.call('SET', key, string.format('%.0f', now + ahead), 'PX', math.ceil(ahead / 1000))
-    answer[i + 1] = ahead
+    answer[i + 1] = answer[i + 1] + tonumber(ARGV[3 * i - 2])
+    keep(key, answer[i + 1])
   end
 end
 return answer`
