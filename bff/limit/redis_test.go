@@ -104,7 +104,7 @@ func TestARefusalCostsNothingInRedis(t *testing.T) {
 	}
 	defer r.Close()
 	deps := limit.Deps{Run: r.Script(limit.Lua, 5*time.Second), Prefix: "test"}
-	limits := []limit.Limit{{Rate: "1/1h", Per: "session", ReportOnly: true}, {Rate: "10/1h"}, {Rate: "3/1h", Per: "ip"}}
+	limits := []limit.Limit{{Concurrent: 99}, {Rate: "1/1h", Per: "session", ReportOnly: true}, {Rate: "10/1h"}, {Rate: "3/1h", Per: "ip"}}
 	anna := user("anna")
 	for n := range 20 { // by as many processes, none of which remembers another's refusal
 		v, _ := compile(t, limiter(t, patient(), deps), "/", limits...).Take(t.Context(), anna)
