@@ -175,7 +175,7 @@ func newSession(l login, id *provider.Identity) *session.Session {
 	return &session.Session{
 		Provider: l.Provider, Issuer: id.Issuer, Subject: id.Subject, ProviderSession: id.ProviderSession,
 		Nonce: l.SignIn.Nonce, ACR: id.ACR, IssuedAt: id.IssuedAt, AuthTime: id.AuthTime,
-		Claims: id.Claims, Roles: id.Roles, Tokens: session.Tokens(id.Tokens),
+		Claims: id.Claims, Roles: id.Roles, Scopes: id.Scopes, Tokens: session.Tokens(id.Tokens),
 		Resources: l.Asked,
 	}
 }

@@ -37,7 +37,7 @@ func previous(sess *session.Session) provider.Previous {
 
 // refreshed is what a refresh brought, in the engine's words.
 func refreshed(id *provider.Identity) session.Refreshed {
-	return session.Refreshed{Tokens: session.Tokens(id.Tokens), Identity: id.Subject != "", Claims: id.Claims, Roles: id.Roles}
+	return session.Refreshed{Tokens: session.Tokens(id.Tokens), Identity: id.Subject != "", Claims: id.Claims, Roles: id.Roles, Scopes: id.Scopes}
 }
 
 // inEngineWords adds to a provider's error what it means to the session engine.

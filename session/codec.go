@@ -27,6 +27,7 @@ type content struct {
 	Created         int64          `json:"c"`
 	Claims          map[string]any `json:"cl,omitempty"`
 	Roles           []string       `json:"r,omitempty"`
+	Scopes          []string       `json:"sc,omitempty"`
 	Browser         string         `json:"b,omitempty"`
 	Address         string         `json:"a,omitempty"`
 	Access          string         `json:"ta,omitempty"`
@@ -62,7 +63,7 @@ func encode(s *Session) ([]byte, error) {
 		Handle: s.Handle, Provider: s.Provider, Issuer: s.Issuer, Subject: s.Subject,
 		ProviderSession: s.ProviderSession, Nonce: s.Nonce, ACR: s.ACR,
 		IssuedAt: millis(s.IssuedAt), AuthTime: millis(s.AuthTime), Created: millis(s.Created),
-		Claims: s.Claims, Roles: s.Roles, Browser: s.Browser, Address: s.Address,
+		Claims: s.Claims, Roles: s.Roles, Scopes: s.Scopes, Browser: s.Browser, Address: s.Address,
 		Access: s.Tokens.Access, Refresh: s.Tokens.Refresh, IDToken: s.Tokens.ID, Scope: s.Tokens.Scope,
 		TokenIssued: millis(s.Tokens.Issued), TokenExpires: millis(s.Tokens.Expires), Resources: s.Resources,
 	}
@@ -92,7 +93,7 @@ func decode(b []byte) (*Session, error) {
 		Handle: c.Handle, Provider: c.Provider, Issuer: c.Issuer, Subject: c.Subject,
 		ProviderSession: c.ProviderSession, Nonce: c.Nonce, ACR: c.ACR,
 		IssuedAt: fromMillis(c.IssuedAt), AuthTime: fromMillis(c.AuthTime), Created: fromMillis(c.Created),
-		Claims: c.Claims, Roles: c.Roles, Browser: c.Browser, Address: c.Address,
+		Claims: c.Claims, Roles: c.Roles, Scopes: c.Scopes, Browser: c.Browser, Address: c.Address,
 		Tokens: Tokens{
 			Access: c.Access, Refresh: c.Refresh, ID: c.IDToken, Scope: c.Scope,
 			Issued: fromMillis(c.TokenIssued), Expires: fromMillis(c.TokenExpires),

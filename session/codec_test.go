@@ -15,6 +15,7 @@ func fullSession() *Session {
 		IssuedAt: at(1), AuthTime: at(2), Created: at(3), Browser: "Firefox", Address: "192.0.2.0/24",
 		Claims:  map[string]any{"sub": "alice", "n": json.Number("12345678901234567890"), "deep": map[string]any{"a": []any{"b", nil, true}}},
 		Roles:   []string{"a", "b"},
+		Scopes:  []string{"openid", "c"},
 		Tokens:  Tokens{Access: "A", Refresh: "R", ID: "I", Scope: "openid", Issued: at(4), Expires: at(5)},
 		Attempt: &Attempt{ID: "try", Deadline: at(6), Repeats: 1},
 		Grants:  []Grant{{Key: "orders", Access: "G", Issued: at(7), Expires: at(8)}}, Resources: []string{"mark"},
@@ -151,7 +152,7 @@ func TestTheVersionBeforeGrants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Grants, s.Resources = nil, nil
+	s.Grants, s.Resources, s.Scopes = nil, nil, nil
 	if !reflect.DeepEqual(got, s) {
 		t.Errorf("got %+v", got)
 	}

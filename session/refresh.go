@@ -360,5 +360,8 @@ func (s *Session) with(r Refreshed, now time.Time) *Session {
 	if r.Identity {
 		next.Claims, next.Roles = r.Claims, r.Roles
 	}
+	if r.Scopes != nil {
+		next.Scopes = r.Scopes
+	}
 	return &next
 }

@@ -27,8 +27,8 @@ type Session struct {
 	Created, Deadline time.Time
 	// Claims are the configured ones only, as JSON decoded them; in a session that was read, numbers are json.Number.
 	Claims map[string]any
-	// Roles are the user's roles.
-	Roles []string
+	// Roles are the user's roles, Scopes what their token is good for as the provider says.
+	Roles, Scopes []string
 	// Browser and Address describe the device to its user: a short name, and the address' network (/24, /48).
 	Browser, Address string
 	// Tokens are what the upstreams and the provider get.
@@ -87,4 +87,6 @@ type Refreshed struct {
 	// Claims and Roles replace the session's.
 	Claims map[string]any
 	Roles  []string
+	// Scopes replace the session's, with or without an ID token; nil: they stay.
+	Scopes []string
 }

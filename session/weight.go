@@ -25,8 +25,10 @@ func weight(s *Session, sealed []byte) int {
 	for _, mark := range s.Resources {
 		n += valueWeight + len(mark)
 	}
-	for _, role := range s.Roles {
-		n += valueWeight + len(role)
+	for _, names := range [][]string{s.Roles, s.Scopes} {
+		for _, name := range names {
+			n += valueWeight + len(name)
+		}
 	}
 	return copyWeight + n + n/16 // which the allocator rounds up
 }

@@ -22,6 +22,8 @@ type Identity struct {
 	Claims map[string]any
 	// Roles are the strings of the configured roles claim.
 	Roles []string
+	// Scopes are what the user's token is good for: by the configured claim, or by the token endpoint. After a refresh nil tells that they are as they were.
+	Scopes []string
 	// Tokens are what the token endpoint granted.
 	Tokens Tokens
 }
@@ -89,7 +91,11 @@ func (p *Provider) granted(ctx context.Context, k *known, g grant, s SignIn) (*I
 	if err != nil {
 		return nil, err
 	}
-	return p.identity(g, t, id, more)
+	who, err := p.identity(g, t, id, more)
+	if err == nil && who.Scopes == nil {
+		who.Scopes = p.cfg.granted(g.tokens.Scope, p.cfg.Scopes)
+	}
+	return who, err
 }
 
 // checkResponse judges the authorization response and returns its code. The order matters: whose answer it is comes before what it says, for errors too
@@ -172,7 +178,7 @@ func (p *Provider) verified(ctx context.Context, k *known, t signedToken) error 
 
 // identity puts together what is known of the user.
 func (p *Provider) identity(g grant, t signedToken, id idToken, userinfo map[string]any) (*Identity, error) {
-	shown, roles, reason := selectClaims(t.claims, userinfo, p.cfg.Claims, p.cfg.RolesClaim)
+	s, reason := p.cfg.selectClaims(t.claims, userinfo)
 	if reason != "" {
 		return nil, refuse(reason, "")
 	}
@@ -181,6 +187,6 @@ func (p *Provider) identity(g grant, t signedToken, id idToken, userinfo map[str
 	}
 	return &Identity{
 		Issuer: p.cfg.Issuer, Subject: id.subject, ProviderSession: id.session, ACR: id.acr,
-		IssuedAt: id.issuedAt, AuthTime: id.authTime, Claims: shown, Roles: roles, Tokens: g.tokens,
+		IssuedAt: id.issuedAt, AuthTime: id.authTime, Claims: s.shown, Roles: s.roles, Scopes: s.scopes, Tokens: g.tokens,
 	}, nil
 }

@@ -1,6 +1,9 @@
 package provider
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Bounds of what a session keeps of a user's claims.
 const (
@@ -9,9 +12,15 @@ const (
 	maxRole   = 256 // bytes
 )
 
-// selectClaims returns the claims that the browser may see and the user's roles. The ID token's claims win over userinfo's, because they are signed. A user
+// selected is what a session keeps of a user's claims.
+type selected struct {
+	shown         map[string]any
+	roles, scopes []string // scopes are nil unless a claim of theirs is configured
+}
+
+// selectClaims returns the claims that the browser may see, and the user's roles and scopes. The ID token's claims win over userinfo's, because they are signed. A user
 // whose claims are too large is refused rather than given a part of them: a rule might ask for what is missing.
-func selectClaims(token, userinfo map[string]any, names []string, rolesPath string) (shown map[string]any, roles []string, reason string) {
+func (c Config) selectClaims(token, userinfo map[string]any) (s selected, reason string) {
 	claim := func(name string) (any, bool) {
 		if v, ok := token[name]; ok {
 			return v, true
@@ -19,32 +28,57 @@ func selectClaims(token, userinfo map[string]any, names []string, rolesPath stri
 		v, ok := userinfo[name]
 		return v, ok
 	}
-	shown = map[string]any{"sub": token["sub"]}
-	for _, name := range names {
+	s.shown = map[string]any{"sub": token["sub"]}
+	for _, name := range c.Claims {
 		if v, ok := claim(name); ok {
-			shown[name] = plain(v)
+			s.shown[name] = plain(v)
 		}
 	}
-	roles = rolesAt(claim, rolesPath)
-	if jsonSize(shown) > maxClaims || len(roles) > maxRoles {
-		return nil, nil, ReasonClaimsTooLarge
+	s.roles = namesAt(claim, c.RolesClaim, c.RolesFormat)
+	if c.ScopesClaim != "" {
+		s.scopes = append([]string{}, namesAt(claim, c.ScopesClaim, c.ScopesFormat)...) // none is none, and not "as they were"
 	}
-	for _, role := range roles {
-		if len(role) > maxRole {
-			return nil, nil, ReasonClaimsTooLarge
-		}
+	if jsonSize(s.shown) > maxClaims || tooMany(s.roles) || tooMany(s.scopes) {
+		return selected{}, ReasonClaimsTooLarge
 	}
-	return shown, roles, ""
+	return s, ""
 }
 
-// rolesAt finds the array of strings at path. Anything else than an array of nothing but strings is no role: a guess here would be a guess about rights.
-func rolesAt(claim func(string) (any, bool), path string) []string {
-	list, ok := valueAt(claim, path).([]any)
-	if !ok {
-		return nil
+// tooMany tells whether a session cannot keep these roles or scopes.
+func tooMany(names []string) bool {
+	return len(names) > maxRoles || slices.ContainsFunc(names, func(name string) bool { return len(name) > maxRole })
+}
+
+// spaceSeparated is the format of a claim that is one string; any other is an array of nothing but strings.
+const spaceSeparated = "space_separated"
+
+// namesAt finds the roles or scopes at path, in the one format that they are to have. What has another one holds none: a guess here would be a guess about rights (AUZ-03).
+func namesAt(claim func(string) (any, bool), path, format string) []string {
+	v := valueAt(claim, path)
+	if format == spaceSeparated {
+		text, _ := v.(string)
+		return words(text)
 	}
-	roles, _ := texts(list)
-	return roles
+	list, _ := v.([]any)
+	names, _ := texts(list)
+	return names
+}
+
+// words are what stands between spaces. Only the space separates: other white space is a part of a word, as of an item in an array.
+func words(text string) []string {
+	return slices.DeleteFunc(strings.Split(text, " "), func(word string) bool { return word == "" })
+}
+
+// granted are the scopes by what the token endpoint said: what it granted, or what was asked for where it says nothing (RFC 6749, section 5.1). Where a claim has them
+// instead, they come with it: nil.
+func (c Config) granted(scope string, asked []string) []string {
+	switch {
+	case c.ScopesClaim != "":
+		return nil
+	case scope == "":
+		return asked
+	}
+	return words(scope)
 }
 
 // valueAt follows a dotted path. A name may have dots itself, as those that look like URLs do, or Keycloak's client IDs: of the names that are

@@ -22,9 +22,15 @@ type Config struct {
 	Scopes []string `yaml:"scopes" default:"[openid, profile, email]"`
 	// Claims are shown to the browser by GET /bff/user. Nothing else of the ID token leaves the server.
 	Claims []string `yaml:"claims" default:"[sub, name, email, picture]"`
-	// RolesClaim is the dotted path of the claim that holds the user's roles, an array of strings: `groups`, `realm_access.roles`. Names may have
+	// RolesClaim is the dotted path of the claim that holds the user's roles, of the form of roles_format: `groups`, `realm_access.roles`. Names may have
 	// dots themselves, such as `https://app.example.com/roles`. Empty: no roles.
 	RolesClaim string `yaml:"roles_claim" default:""`
+	// RolesFormat is the form of that claim: an `array` of strings, or one string with the roles `space_separated`. It is never guessed: a claim of another form has no roles.
+	RolesFormat string `yaml:"roles_format" default:"array" enum:"array,space_separated"`
+	// ScopesClaim is the dotted path of the claim that holds the user's scopes for `allow.scopes`. Empty: what the token endpoint granted, which is what was requested where it does not say.
+	ScopesClaim string `yaml:"scopes_claim" default:""`
+	// ScopesFormat is the form of that claim: one string with the scopes `space_separated`, or an `array` of strings. It is never guessed: a claim of another form has no scopes.
+	ScopesFormat string `yaml:"scopes_format" default:"space_separated" enum:"array,space_separated"`
 	// Userinfo also asks the userinfo endpoint at sign-in and adds its claims, if its sub is the ID token's.
 	Userinfo bool `yaml:"userinfo" default:"false"`
 	// AuthorizeParams are further fixed parameters of the authorization request, such as `audience`. None that the protocol itself sets.

@@ -11,5 +11,15 @@ func (p *Provider) Discover(ctx context.Context) error {
 // Shown is what a session keeps of a user with these claims: those that the browser may see, and the roles. The reason, if there is one, is
 // that of a refused sign-in.
 func (c Config) Shown(claims map[string]any) (shown map[string]any, roles []string, reason string) {
-	return selectClaims(claims, nil, c.Claims, c.RolesClaim)
+	s, reason := c.selectClaims(claims, nil)
+	return s.shown, s.roles, reason
+}
+
+// Granted are the scopes of a user with these claims, for whom the token endpoint granted scope; empty: it did not say.
+func (c Config) Granted(claims map[string]any, scope string) []string {
+	s, _ := c.selectClaims(claims, nil)
+	if s.scopes != nil {
+		return s.scopes
+	}
+	return c.granted(scope, c.Scopes)
 }

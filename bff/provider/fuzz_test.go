@@ -58,8 +58,9 @@ func FuzzIDToken(f *testing.F) {
 		if tok.claims["iss"] != any("https://id.example.com") || !isIdentifier(id.subject) || id.issuedAt.Sub(fuzzNow).Abs() > 7*time.Minute {
 			t.Errorf("accepted %q as %+v", payload, id)
 		}
-		if _, roles, _ := selectClaims(tok.claims, nil, []string{"a"}, "a.b"); len(roles) > maxRoles {
-			t.Errorf("%d roles", len(roles))
+		cfg := Config{Claims: []string{"a"}, RolesClaim: "a.b", ScopesClaim: "a.b", ScopesFormat: spaceSeparated}
+		if s, _ := cfg.selectClaims(tok.claims, nil); len(s.roles) > maxRoles || len(s.scopes) > maxRoles || len(s.roles) > 0 && len(s.scopes) > 0 {
+			t.Errorf("%d roles and %d scopes of one claim", len(s.roles), len(s.scopes))
 		}
 	})
 }

@@ -48,7 +48,11 @@ func (p *Provider) Refresh(ctx context.Context, refreshToken string, prev Previo
 	if err != nil {
 		return nil, p.refreshError(err)
 	}
-	return p.afterRefresh(ctx, k, g, prev, p.userinfo)
+	id, err := p.afterRefresh(ctx, k, g, prev, p.userinfo)
+	if err == nil && id.Scopes == nil {
+		id.Scopes = p.cfg.granted(g.tokens.Scope, nil) // what is not said is unchanged (RFC 6749, section 6)
+	}
+	return id, err
 }
 
 // askUserinfo is how further claims come, or nil where they cannot.

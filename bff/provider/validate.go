@@ -50,8 +50,10 @@ func (c Config) validateLists(report func(key, problem string)) {
 	if len(c.SigningAlgs) == 0 {
 		report("signing_algs", "is empty; leave the key out for the usual ones")
 	}
-	if c.RolesClaim != "" && slices.Contains(strings.Split(c.RolesClaim, "."), "") {
-		report("roles_claim", fmt.Sprintf("%q has an empty part; write a dotted path such as realm_access.roles", c.RolesClaim))
+	for key, path := range map[string]string{"roles_claim": c.RolesClaim, "scopes_claim": c.ScopesClaim} {
+		if path != "" && slices.Contains(strings.Split(path, "."), "") {
+			report(key, fmt.Sprintf("%q has an empty part; write a dotted path such as realm_access.roles", path))
+		}
 	}
 	for key, list := range map[string][]string{
 		"scopes": c.Scopes, "claims": c.Claims, "trusted_audiences": c.TrustedAudiences, "signing_algs": c.SigningAlgs,
