@@ -52,7 +52,7 @@ func (q *question) look(c *check) Verdict {
 			q.err = ErrNoResource
 		}
 		if q.err == nil {
-			q.a.resource = boxMap(q.raw)
+			q.a.resource = boxMap(q.raw, true)
 		}
 	}
 	switch {

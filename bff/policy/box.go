@@ -22,7 +22,7 @@ func (u *Subject) box() boxedSubject {
 	b := boxedSubject{
 		"user.roles":  newNameList(u.roles, u.has),
 		"user.scopes": newNameList(u.scopes, u.may),
-		claimsName:    boxMap(u.id.Claims),
+		claimsName:    boxMap(u.id.Claims, false),
 	}
 	for name, s := range map[string]string{
 		"user.sub": u.id.Subject, "user.issuer": u.id.Issuer, "user.provider": u.id.Provider, "user.kind": u.id.Kind, "session.acr": u.id.ACR,
@@ -60,11 +60,12 @@ func (l nameList) Contains(v ref.Val) ref.Val {
 	return types.Bool(found)
 }
 
-// boxMap is a JSON object in CEL's values. A member that cannot be said exactly is left out, so that it is missing.
-func boxMap(m map[string]any) ref.Val {
+// boxMap is a JSON object in CEL's values. A member that cannot be said exactly is left out, so that it is missing. whole tells that numbers are still as
+// they were written, so that a whole one is exact beyond 2^53 too; claims have been doubles on their way, whatever they are now.
+func boxMap(m map[string]any, whole bool) ref.Val {
 	out := make(map[string]any, len(m))
 	for k, v := range m {
-		if b, ok := boxValue(v); ok {
+		if b, ok := boxValue(v, whole); ok {
 			out[k] = b
 		}
 	}
@@ -72,7 +73,7 @@ func boxMap(m map[string]any) ref.Val {
 }
 
 // boxValue is one JSON value, or false: a list with an inexact number in it is not exact either. CEL takes a list with an error in it for equal to others.
-func boxValue(v any) (ref.Val, bool) {
+func boxValue(v any, whole bool) (ref.Val, bool) {
 	switch v := v.(type) {
 	case nil:
 		return types.NullValue, true
@@ -84,13 +85,13 @@ func boxValue(v any) (ref.Val, bool) {
 		// Beyond 2^53 neighbours share one double: two numbers would be equal that are not.
 		return types.Double(v), !math.IsNaN(v) && !math.IsInf(v, 0) && (math.Abs(v) < 1<<53 || v != math.Trunc(v))
 	case json.Number:
-		return boxNumber(v)
+		return boxNumber(v, whole)
 	case map[string]any:
-		return boxMap(v), true
+		return boxMap(v, whole), true
 	case []any:
 		items := make([]ref.Val, len(v))
 		for i := range v {
-			item, ok := boxValue(v[i])
+			item, ok := boxValue(v[i], whole)
 			if !ok {
 				return nil, false
 			}
@@ -102,12 +103,12 @@ func boxValue(v any) (ref.Val, bool) {
 }
 
 // boxNumber is a number that is still as it was written.
-func boxNumber(n json.Number) (ref.Val, bool) {
+func boxNumber(n json.Number, whole bool) (ref.Val, bool) {
 	if f, err := n.Float64(); err == nil {
-		if v, ok := boxValue(f); ok {
+		if v, ok := boxValue(f, whole); ok {
 			return v, true
 		}
 	}
 	i, err := n.Int64()
-	return types.Int(i), err == nil
+	return types.Int(i), whole && err == nil
 }

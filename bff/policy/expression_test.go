@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
@@ -219,6 +220,21 @@ func TestErrorsHaveNoValues(t *testing.T) {
 		v := compile(t, s, when(expression), false).Decide(s.Subject(alice()), request("GET", "/?q=TOPSECRET&twice=1&twice=2&t=SECRETNAME&SECRETNAME=1&SECRETNAME=2"))
 		if v.Err == nil || !strings.Contains(v.Err.Error(), want) || strings.Contains(v.Err.Error(), "SECRET") {
 			t.Errorf("%s: %v, want %s", expression, v.Err, want)
+		}
+	}
+}
+
+// AUZ-04: a session that was read from the store has its numbers as text. They were doubles before, so one beyond 2^53 may be another number than the token's.
+func TestNumbersOfStoredSessions(t *testing.T) {
+	s := newSet(t, nil)
+	id := alice()
+	id.Claims = map[string]any{"level": json.Number("3"), "half": json.Number("0.5"), "big": json.Number("9007199254740992"), "list": []any{json.Number("1"), json.Number("9007199254740992")}, "odd": json.Number("1e999")}
+	for expression, want := range map[string]string{
+		`user.claims.level == 3 && user.claims.level > 2 && user.claims.half < 1`: "", `user.claims.big == 9007199254740992`: ReasonWhenError, `user.claims.list[0] == 1`: ReasonWhenError,
+		`user.claims.odd > 1`: ReasonWhenError, `has(user.claims.big)`: ReasonWhen,
+	} {
+		if v := compile(t, s, when(expression), false).Decide(s.Subject(id), request("GET", "/")); v.Reason != want {
+			t.Errorf("%s: %+v, want %q", expression, v, want)
 		}
 	}
 }
