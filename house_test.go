@@ -97,6 +97,7 @@ var mayInTests = map[string][]string{
 	"bff/certs":      {"e2e/ca"},
 	"bff/limit":      {"session/redis", "session/storetest"},
 	"bff/policy":     {"e2e/opa", "e2e/stack"},
+	"cmd/cloakroom":  {"session/storetest"},
 	"session":        {"session/redis", "session/memory", "session/storetest"},
 	"session/redis":  {"session/storetest"},
 	"session/memory": {"session/storetest"},

@@ -48,7 +48,11 @@ func (k keyFinder) Find(ctx context.Context, id string) (inbound.Key, error) {
 	case err != nil:
 		return inbound.Key{}, err
 	}
-	return inbound.DecodeKey(id, data)
+	key, err := inbound.DecodeKey(id, data)
+	if err != nil {
+		return inbound.Key{}, fmt.Errorf("%w: %w", inbound.ErrNoKey, err) // damage is no outage: asking again gives the same answer
+	}
+	return key, nil
 }
 
 // KeyRing makes, lists and revokes the API keys of a configuration. Close it.

@@ -77,6 +77,9 @@ func keysListCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return withKeys(*path, func(ring *bff.KeyRing) error {
 			all, err := ring.List(c.Context())
+			if err != nil && len(all) == 0 {
+				return err
+			}
 			if *asJSON {
 				return errors.Join(printJSON(c.OutOrStdout(), listed(all)), err)
 			}
