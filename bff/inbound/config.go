@@ -22,7 +22,8 @@ type APIKey struct {
 
 // Basic says who may come with a password. A failed attempt slows the next ones down, by user and address together.
 type Basic struct {
-	// File has a line `user:hash` for each user, as htpasswd -B writes them: bcrypt of cost 8 to 14, or argon2id as a PHC string. It is read again when it changes.
+	// File has a line `user:hash` for each user, as htpasswd -B writes them: bcrypt of cost 14 at most, or argon2id as a PHC string. It is read
+	// again when it changes.
 	File string `yaml:"file" default:"" file:"watched"`
 	// Realm is what browsers show beside the question for the password.
 	Realm string `yaml:"realm" default:"api"`
@@ -66,8 +67,8 @@ type Certificate struct {
 	// Names are who is known, by the alternative names of their certificates. The first that fits counts; who has none of them is nobody.
 	Names []Name `yaml:"names" default:"[]"`
 	// Header is the header in which one of server.trusted_proxies, which ends the TLS connection, hands over the client's certificate (RFC 9440). From anybody
-	// else it counts for nothing. Empty: only this server's own TLS counts.
-	Header string `yaml:"header" default:"" enum:",Client-Cert"`
+	// else it counts for nothing. `Client-Cert` is its only name. Empty: only this server's own TLS counts.
+	Header string `yaml:"header" default:"" example:"Client-Cert"`
 }
 
 // Name is who a certificate is for. Exactly one of dns, uri and email. A `*` stands for one whole label of a DNS name, one segment of a URI's

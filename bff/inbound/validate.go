@@ -111,6 +111,9 @@ func (c Certificate) Validate(report func(key, problem string)) {
 	if c.CA == "" && (len(c.Names) > 0 || c.Header != "" || c.CRL != "") {
 		report("ca", "is missing; name the file with the authorities that sign clients' certificates")
 	}
+	if c.Header != "" && c.Header != "Client-Cert" {
+		report("header", fmt.Sprintf("%q is not the header of RFC 9440; write Client-Cert, and let the proxy send that", c.Header))
+	}
 	if c.CA != "" && len(c.Names) == 0 {
 		report("names", "is empty: nobody would be known. Add an entry such as {dns: orders.internal}")
 	}

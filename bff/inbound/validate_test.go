@@ -74,6 +74,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"bearer[0].timeout: 0s is not between", func(c *Config) { c.Bearer[0].Timeout = 0 }},
 		{"bearer[1].issuer: is that of bearer[0], too", func(c *Config) { c.Bearer = append(c.Bearer, c.Bearer[0]) }},
 		{"certificate.ca: is missing", func(c *Config) { c.Certificate.CA = "" }},
+		{"certificate.header: \"X-SSL-Cert\" is not the header", func(c *Config) { c.Certificate.Header = "X-SSL-Cert" }},
 		{"certificate.names: is empty", func(c *Config) { c.Certificate.Names = nil }},
 		{"certificate.names[0].dns: is missing", func(c *Config) { c.Certificate.Names = []Name{{}} }},
 		{"certificate.names[0].uri: stands beside dns", func(c *Config) { c.Certificate.Names[0].URI = "x://y/z" }},
