@@ -34,11 +34,15 @@ func TestHashesAreFewAtOnce(t *testing.T) {
 				answers <- err
 			}()
 		}
+		began := time.Now()
 		synctest.Wait()
 		for range crowd - limit - hashQueue {
 			if err := <-answers; !errors.Is(err, ErrUnavailable) {
 				t.Fatalf("got %v, want ErrUnavailable", err)
 			}
+		}
+		if time.Since(began) != 0 {
+			t.Error("those for whom there is no room have to wait")
 		}
 		time.Sleep(hashPatience)
 		for range hashQueue {

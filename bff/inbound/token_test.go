@@ -306,6 +306,14 @@ func TestTokensBoundToCertificates(t *testing.T) {
 	}
 }
 
+// The issuer is compared once more where the claims are judged, whoever found the keys.
+func TestClaimsOfAnotherIssuer(t *testing.T) {
+	cfg := Bearer{Issuer: "https://a.example", Audience: []string{"orders"}}
+	if _, r := judgeClaims(map[string]any{"iss": "https://b.example", "aud": "orders"}, cfg, time.Now(), nil); r.Reason != ReasonTokenIssuer {
+		t.Errorf("got %v", r)
+	}
+}
+
 // Roles and scopes are read in the configured format, never in another.
 func TestWordsAreNotGuessed(t *testing.T) {
 	claims := map[string]any{
