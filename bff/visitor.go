@@ -1,8 +1,6 @@
 package bff
 
 import (
-	"strings"
-
 	"cloakroom/bff/edge"
 	"cloakroom/bff/inbound"
 	"cloakroom/bff/limit"
@@ -38,7 +36,7 @@ func (s *site) meet(sess *session.Session) *acquaintance {
 	return sess.Memo(s.policies, func() any {
 		return s.acquaint(policy.Identity{
 			Kind: policy.KindSession, Issuer: sess.Issuer, Subject: sess.Subject, Provider: sess.Provider, Session: string(sess.ID()), ACR: sess.ACR,
-			AuthTime: sess.AuthTime, Created: sess.Created, Roles: sess.Roles, Scopes: strings.Fields(sess.Tokens.Scope), Claims: sess.Claims,
+			AuthTime: sess.AuthTime, Created: sess.Created, Roles: sess.Roles, Scopes: sess.Scopes, Claims: sess.Claims,
 		})
 	}).(*acquaintance)
 }
