@@ -34,6 +34,9 @@ func (q *question) ask(c *check) Verdict {
 	if c.term == termWhen {
 		return c.evaluate(q.a)
 	}
+	if err := parseParameters(q.a.r.HTTP.URL.RawQuery).err; err != nil {
+		return Verdict{Rule: c.rule, Reason: ReasonRequest, Err: err}
+	}
 	if q.src.OPA == nil {
 		return Verdict{Rule: c.rule, Reason: ReasonOPAUnavailable, Unavailable: true, Err: errors.New("there is nothing to ask agents with")}
 	}

@@ -69,7 +69,7 @@ func TestMistakesInSets(t *testing.T) {
 		"a circle":                      {Config{InheritRoles: map[string][]string{"a": {"a"}}}, nil, `policy.inherit_roles.a: goes round in a circle`},
 		"an empty role":                 {Config{MapRoles: map[string][]string{"a": {"b", ""}}}, nil, `policy.map_roles.a[1]: is empty`},
 		"an empty name":                 {Config{MapRoles: map[string][]string{"": {"b"}}}, nil, `is empty`},
-		"a rule that asks for nothing":  {Config{}, map[string]Rule{"x": {}}, `asks for nothing`},
+		"a rule that asks for nothing":  {Config{}, map[string]Rule{"x": {}}, `rules.x.roles: is missing, and so is all else`},
 		"a rule with a mistake":         {Config{}, map[string]Rule{"x": {Terms: Terms{When: "user.subb == ''"}}}, `rules.x.when: undeclared reference to 'user.subb'`},
 		"a rule's agent with a mistake": {Config{}, map[string]Rule{"x": {Terms: Terms{OPA: OPAConfig{URL: "x", Timeout: time.Second}}}}, `rules.x.opa.url: is no URL`},
 		"no name":                       {Config{}, map[string]Rule{"No Name": {Terms: roles}}, `rules.No Name: is no name`},

@@ -104,7 +104,7 @@ func (a *activation) header(name string) (string, bool, error) {
 	values := a.r.HTTP.Header[name]
 	n := len(values)
 	for other, more := range a.r.HTTP.Header {
-		if strings.IndexByte(other, '_') >= 0 && other != name && strings.EqualFold(strings.ReplaceAll(other, "_", "-"), strings.ReplaceAll(name, "_", "-")) {
+		if sameHeader(other, name) {
 			n += len(more) + 1 // never clear, even if it comes alone
 		}
 	}
@@ -115,6 +115,11 @@ func (a *activation) header(name string) (string, bool, error) {
 		return values[0], true, nil
 	}
 	return "", false, &unclearError{name, "comes more than once"}
+}
+
+// sameHeader reports whether other is another spelling of name, with _ for -.
+func sameHeader(other, name string) bool {
+	return strings.IndexByte(other, '_') >= 0 && other != name && strings.EqualFold(strings.ReplaceAll(other, "_", "-"), strings.ReplaceAll(name, "_", "-"))
 }
 
 // hiddenHeaders are those that always have credentials.

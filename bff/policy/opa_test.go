@@ -141,6 +141,30 @@ func TestWhatAgentsAreTold(t *testing.T) {
 	}
 }
 
+// A query with two readings is not put to an agent: it would judge one, and the upstream get the other. A header in two spellings is two values.
+func TestAgentsAreNotToldHalfOfIt(t *testing.T) {
+	told := ""
+	o := NewOPAClient(OPADeps{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		body, _ := io.ReadAll(r.Body)
+		told = string(body)
+		return says(`{"result":true}`)
+	})})
+	s := newSet(t, nil)
+	c := agentAt(decision)
+	c.Headers = []string{"X-Tenant"}
+	p := compile(t, s, own(Terms{OPA: c}), false)
+	for _, query := range []string{"a=1;debug=1", "a=%ff&%ff=1", strings.Repeat("a=1&", 257)} {
+		if v := p.Ask(t.Context(), nil, request("GET", "/?"+query), Sources{OPA: o}); v.Allow || v.Reason != ReasonRequest || v.Unavailable || told != "" {
+			t.Errorf("%.40s: %+v, told %s", query, v, told)
+		}
+	}
+	r := request("GET", "/", "X-Tenant", "t1")
+	r.HTTP.Header["X_tenant"] = []string{"t2"}
+	if v := p.Ask(t.Context(), nil, r, Sources{OPA: o}); !v.Allow || !strings.Contains(told, `"x-tenant":["t1","t2"]`) && !strings.Contains(told, `"x-tenant":["t2","t1"]`) {
+		t.Errorf("%+v, told %s", v, told)
+	}
+}
+
 // An answer holds for the same question, for as long as configured: not for another user, another path or another resource, and not beyond.
 func TestAnswersAreRememberedForTheSameQuestion(t *testing.T) {
 	var asked atomic.Int32

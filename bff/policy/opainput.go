@@ -66,8 +66,10 @@ func (g *agent) input(a *activation, resource map[string]any) input {
 		if _, hidden := a.set.hidden[name]; hidden {
 			continue
 		}
-		if values := r.Header[name]; len(values) > 0 {
-			in.Request.Headers[strings.ToLower(name)] = values
+		for other, values := range r.Header { // X_Tenant too, which some servers take for X-Tenant: the policy sees that there are two
+			if other == name || sameHeader(other, name) {
+				in.Request.Headers[strings.ToLower(name)] = append(in.Request.Headers[strings.ToLower(name)], values...)
+			}
 		}
 	}
 	if u := a.u; u != nil {

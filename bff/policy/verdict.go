@@ -50,6 +50,8 @@ const (
 	ReasonOPAUnclear = "opa_unclear"
 	// ReasonOPAUnavailable is an agent that did not answer in time, or not as agents do.
 	ReasonOPAUnavailable = "opa_unavailable"
+	// ReasonRequest is a query that servers read in different ways: an agent would judge another one than the upstream gets.
+	ReasonRequest = "request_unclear"
 	// ReasonNoPolicy is a mistake in this program: there is no policy to decide by.
 	ReasonNoPolicy = "no_policy"
 )
@@ -58,6 +60,6 @@ const (
 func Reasons() []string {
 	return []string{
 		ReasonACR, ReasonAuthAge, ReasonNoPolicy, ReasonNobody, ReasonOPA, ReasonOPAUnavailable, ReasonOPAUnclear, ReasonOPAUndefined,
-		ReasonResource, ReasonResourceUnavailable, ReasonRole, ReasonScope, ReasonWhenCost, ReasonWhenError, ReasonWhen,
+		ReasonRequest, ReasonResource, ReasonResourceUnavailable, ReasonRole, ReasonScope, ReasonWhenCost, ReasonWhenError, ReasonWhen,
 	}
 }
