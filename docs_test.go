@@ -215,6 +215,16 @@ func TestEveryReasonOfARefusedSignInIsDocumented(t *testing.T) {
 	}
 }
 
+func TestEveryReasonOfARefusedCallerIsDocumented(t *testing.T) {
+	const page = "docs/callers.md"
+	same(t, page, "reason", named("(?m)^\\| `([a-z_]+)` ", section(t, read(t, page), "## Reasons")), named(`Reason\w+\s*= "([a-z_]+)"`, read(t, "bff/inbound/refusal.go")))
+}
+
+func TestEveryReasonOfARuleIsDocumented(t *testing.T) {
+	const page = "docs/rules.md"
+	same(t, page, "reason", named("(?m)^\\| `([a-z_]+)` ", section(t, read(t, page), "## Reasons")), named(`Reason\w+\s*= "([a-z_]+)"`, read(t, "bff/policy/verdict.go")))
+}
+
 func TestEveryReasonOfAnEndIsDocumented(t *testing.T) {
 	const page = "docs/engine.md"
 	_, list, _ := strings.Cut(read(t, "session/reason.go"), "const (")
