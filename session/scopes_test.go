@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What a refresh says of scopes holds at once, with an ID token or without; what it does not say stays, and none is not nothing said.
+// SES-29: what a refresh says of scopes holds at once, with an ID token or without; what it does not say stays, and none is not nothing said.
 func TestScopesAreReadAgainAtEachRefresh(t *testing.T) {
 	inTown(t, func(t *testing.T, w *town) {
 		answers := [][]string{{"openid", "orders"}, nil, {}}

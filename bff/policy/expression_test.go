@@ -172,7 +172,7 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// OPS and AUZ-04: an expression is stopped before it takes long, and that refuses. What cannot be long is not counted, because counting costs.
+// AUZ-04: an expression is stopped before it takes long, and that refuses. What cannot be long is not counted, because counting costs.
 func TestCost(t *testing.T) {
 	s := newSet(t, nil)
 	for expression, limited := range map[string]bool{
@@ -209,7 +209,7 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// SEC-05: the cause of a refusal goes to the log, so it has nothing of what a client, or a user's claims, brought.
+// LOG-02: the cause of a refusal goes to the log, so it has nothing of what a client, or a user's claims, brought.
 func TestErrorsHaveNoValues(t *testing.T) {
 	s := newSet(t, nil)
 	for expression, want := range map[string]string{
