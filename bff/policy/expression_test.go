@@ -125,6 +125,18 @@ func TestExpressions(t *testing.T) {
 	}
 }
 
+// An IPv4 address in IPv6's clothes is the IPv4 address; what is no address is in no network, and not outside one either.
+func TestWithin(t *testing.T) {
+	s := newSet(t, nil)
+	for expression, want := range map[string]string{
+		`within("::ffff:10.1.2.3", "10.0.0.0/8")`: "", `within("10.100.0.1", "10.1.0.0/16")`: ReasonWhen, `within("2001:db8::1", "2001:db8::/32")`: "", `!within("localhost", "10.0.0.0/8")`: ReasonWhenError,
+	} {
+		if v := compile(t, s, when(expression), false).Decide(nil, request("GET", "/")); v.Reason != want {
+			t.Errorf("%s: %+v, want %q", expression, v, want)
+		}
+	}
+}
+
 // AUZ-02: HEAD may no more than GET, and no spelling of a method is a way around.
 func TestMethods(t *testing.T) {
 	s := newSet(t, nil)
