@@ -54,6 +54,7 @@ func (s *Server) askForCertificates(plain *tls.Config) *tls.Config {
 			return nil, nil // as it is
 		}
 		c := plain.Clone()
+		c.GetConfigForClient = nil
 		callers.AskForCertificates(c)
 		return c, nil
 	}

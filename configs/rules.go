@@ -46,8 +46,28 @@ func (c Config) validateRules(report func(key, problem string)) {
 		if set.Check(r.Allow, r.Resource.On(), inside); wrong {
 			continue
 		}
-		if _, err := set.Compile(r.Allow, r.Resource.On()); err != nil {
+		p, err := set.Compile(r.Allow, r.Resource.On())
+		if err != nil {
 			eachMistake(err, r.Allow, inside)
+			continue
+		}
+		c.validateAttributes(p, r, func(problem string) { report(key+"allow", problem) })
+	}
+}
+
+// validateAttributes reports what rules ask about that no request and no user can have: such a rule would refuse everybody.
+func (c Config) validateAttributes(p *policy.Policy, r Route, report func(problem string)) {
+	for _, name := range p.PathValues() {
+		if !slices.Contains(r.PathValues(), name) {
+			report(fmt.Sprintf("asks about request.values.%s, and the path has no {%s}", name, name))
+		}
+	}
+	if slices.Contains(r.Callers, inbound.KindBearer) {
+		return // whose claims nobody lists
+	}
+	for _, name := range p.Claims() {
+		if problem := c.noClaim(name, true); problem != "" {
+			report(problem)
 		}
 	}
 }
@@ -110,6 +130,9 @@ func (c Config) validateCallers(report func(key, problem string)) {
 		if r.PassCredentials && !slices.Contains(r.Callers, inbound.KindBearer) {
 			report(key+"pass_credentials", "is for access tokens of callers, and the route takes none; add bearer to callers")
 		}
+	}
+	if c.Callers.Basic.File != "" && !strings.HasPrefix(c.Server.PublicURL, "https:") {
+		report("callers.basic", "needs a public_url with https: anybody on the way could read the passwords")
 	}
 	if c.Callers.APIKey.Header != "" && c.Session.Store == "memory" {
 		report("callers.api_key", "needs session.store: redis, where the keys are kept")

@@ -12,3 +12,11 @@ func (rt *Route) Value(path, name string) (string, bool) {
 	}
 	return "", false
 }
+
+// PathValues are the names in a route's pattern.
+func (c Config) PathValues() (names []string) {
+	for _, v := range pathValues(c.Path) {
+		names = append(names, v.name)
+	}
+	return names
+}
