@@ -40,7 +40,8 @@ func TestNobodySeesAnothersAnswer(t *testing.T) {
 	var asking sync.WaitGroup
 	for worker := range 16 {
 		asking.Go(func() {
-			for n := worker; time.Now().Before(end); n += 16 {
+			// At least until the storm was felt: copies that are trusted outlast most of its gusts.
+			for n := worker; time.Now().Before(end) || failed.Load() == 0 && time.Now().Before(end.Add(time.Minute)); n += 16 {
 				s.own(users[n%crowd], n, &served, &failed)
 			}
 		})
