@@ -25,7 +25,7 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 	@scripts/vuln.sh
 
 unit: ## go test -race of everything, with a sum at the end
-	@go test -race -timeout 10m -json ./... | node scripts/gotest.mjs
+	@go test -race -timeout 15m -json ./... | node scripts/gotest.mjs
 
 test: setup lint unit ## everything: setup, lint, unit tests, stores, end-to-end, browser; then the requirement ids shown
 	@scripts/requirements.sh
