@@ -116,7 +116,7 @@ func (s *site) wireCookies() error {
 
 func (s *site) wireRoutes() (err error) {
 	s.table, err = proxy.Compile(s.cfg.Proxied(), s.cfg.Upstreams, proxy.Deps{
-		Via: s.origin.Host, Log: s.log, Credentials: s.cfg.CredentialHeaders(), OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveLeg: s.metrics.leg, ObserveCheck: s.metrics.checked, ObserveHeader: s.metrics.headerLeftOut, Room: s.room,
+		Via: s.origin.Host, Log: s.log, Credentials: s.cfg.CredentialHeaders(), OnError: s.upstreamFailed, ObserveUpstream: observeUpstream, ObserveLeg: s.metrics.leg, ObserveCheck: s.metrics.checked, ObserveHeader: s.metrics.headerLeftOut, Room: s.room, ParseResource: policy.ParseResource,
 	}, s.tableBefore())
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)

@@ -68,14 +68,31 @@ func (rt *Route) Resource(ctx context.Context, r *http.Request, c Caller, who st
 	if err != nil {
 		return nil, err
 	}
-	var body struct {
-		Resource map[string]any `json:"resource"`
-	}
-	if err := json.Unmarshal(answer.Body, &body); err != nil || body.Resource == nil {
-		return nil, fmt.Errorf("%w: the resource is no JSON object", ErrUpstream)
+	found, err := rt.parseResource(answer.Body)
+	if err != nil {
+		return nil, err
 	}
 	if rt.resource.known != nil && len(answer.Body) <= knownSize {
-		rt.resource.known.Add(key, body.Resource)
+		rt.resource.known.Add(key, found)
 	}
-	return body.Resource, nil
+	return found, nil
+}
+
+// parseResource reads the composed answer of nothing but the resource.
+func (rt *Route) parseResource(body []byte) (found map[string]any, err error) {
+	var answer struct {
+		Resource json.RawMessage `json:"resource"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("%w: the resource is no JSON", ErrUpstream)
+	}
+	if parse := rt.deps.ParseResource; parse != nil {
+		found, err = parse(answer.Resource)
+	} else {
+		err = json.Unmarshal(answer.Resource, &found)
+	}
+	if err != nil || found == nil {
+		return nil, fmt.Errorf("%w: the resource is no JSON object with one reading", ErrUpstream)
+	}
+	return found, nil
 }

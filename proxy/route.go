@@ -35,6 +35,8 @@ type Deps struct {
 	ObserveLeg func(rt *Route, leg, outcome string)
 	// ObserveHeader is told of a header of the route's own that is not sent, because it is "missing" or "unsendable". nil is fine.
 	ObserveHeader func(rt *Route, state string)
+	// ParseResource reads what a route's resource is: one JSON object. nil: encoding/json does, for which numbers are doubles, and of two members of one name the last counts.
+	ParseResource func(body []byte) (map[string]any, error)
 	// Room is what all composed answers take their memory from. nil: room without end.
 	Room *Room
 	// Resolver looks up the upstreams' names. nil: the system's.
