@@ -249,12 +249,10 @@ func (l *leg) request(x *exchange, ctx context.Context, path string, t compose.T
 	own.caller.Bearer = bearer
 	h := own.outgoing()
 	for name := range h {
-		if strings.HasPrefix(name, "If-") || strings.HasPrefix(name, "Content-") {
+		if unfit(name) {
 			delete(h, name)
 		}
 	}
-	delete(h, "Range")
-	delete(h, "Accept-Encoding")
 	h["Accept"] = []string{"application/json"}
 	for name, value := range l.Headers {
 		h[http.CanonicalHeaderKey(name)] = []string{string(value)}
@@ -262,4 +260,9 @@ func (l *leg) request(x *exchange, ctx context.Context, path string, t compose.T
 	out := &http.Request{Method: http.MethodGet, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		URL: &url.URL{Path: path, RawPath: l.rawBase + t.RawPath, RawQuery: t.Query}}
 	return out.WithContext(ctx)
+}
+
+// unfit reports whether a header of the client's says nothing that is true of a leg's request.
+func unfit(name string) bool {
+	return strings.HasPrefix(name, "If-") || strings.HasPrefix(name, "Content-") || name == "Range" || name == "Accept-Encoding" || name == "Accept"
 }

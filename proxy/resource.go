@@ -2,9 +2,13 @@ package proxy
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
@@ -21,8 +25,11 @@ type resource struct {
 	known *expirable.LRU[resourceOf, map[string]any] // nil: nothing is remembered
 }
 
-// resourceOf is whose view of which resource: what one user may see of it is not what another may.
-type resourceOf struct{ who, path, query string }
+// resourceOf is whose view of which resource: what one user may see of it is not what another may, and what a header such as X-Tenant asks for is not what another one does.
+type resourceOf struct {
+	who, path, query string
+	said             [sha256.Size]byte
+}
 
 const (
 	// knownResources bounds how many answers a route remembers.
@@ -55,7 +62,7 @@ func (rt *Route) Resource(ctx context.Context, r *http.Request, c Caller, who st
 		if err != nil {
 			return nil, err
 		}
-		key.path, key.query = targets[resourceLeg].Path, targets[resourceLeg].Query
+		key.path, key.query, key.said = targets[resourceLeg].Path, targets[resourceLeg].Query, x.said()
 		if found, ok := rt.resource.known.Get(key); ok {
 			return found, nil
 		}
@@ -95,4 +102,34 @@ func (rt *Route) parseResource(body []byte) (found map[string]any, err error) {
 		return nil, fmt.Errorf("%w: the resource is no JSON object with one reading", ErrUpstream)
 	}
 	return found, nil
+}
+
+// said is what the client's headers ask of the look-up, in one word.
+func (x *exchange) said() (digest [sha256.Size]byte) {
+	h := http.Header{}
+	for name, values := range x.in.Header {
+		if !x.route.foreign(name) && !ofNoResource(name) {
+			h[name] = values
+		}
+	}
+	dropNamed(h, x.in.Header["Connection"])
+	sum := sha256.New()
+	text := func(s string) {
+		sum.Write(binary.AppendUvarint(nil, uint64(len(s)))) // where one ends and the next begins
+		sum.Write([]byte(s))
+	}
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		text(name)
+		sum.Write(binary.AppendUvarint(nil, uint64(len(h[name]))))
+		for _, v := range h[name] {
+			text(v)
+		}
+	}
+	sum.Sum(digest[:0])
+	return digest
+}
+
+// ofNoResource reports whether a header says nothing about the resource: no leg sends it, or it is another one for each request by its nature.
+func ofNoResource(name string) bool {
+	return name == "Traceparent" || name == "Tracestate" || unfit(name)
 }

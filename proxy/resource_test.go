@@ -94,6 +94,35 @@ func TestAResourceIsRememberedForOneUser(t *testing.T) {
 	}
 }
 
+// What was found out for one tenant says nothing of another's document of that name. What differs from request to request anyway, such as a trace, does not count.
+func TestAResourceIsRememberedForWhatTheClientSaidBesides(t *testing.T) {
+	rt, asked, last := library(t, func(c *Config) { c.Resource.Cache = time.Minute })
+	for i, step := range []struct {
+		header []string
+		want   int64
+		tenant string
+	}{
+		{[]string{"X-Tenant", "one", "Traceparent", "00-1"}, 1, "one"},
+		{[]string{"X-Tenant", "one", "Traceparent", "00-2", "Content-Type", "text/plain"}, 1, "one"},
+		{[]string{"X-Tenant", "two"}, 2, "two"},
+		{[]string{"X-Tenant", "one", "Connection", "X-Tenant"}, 3, ""},
+		{nil, 3, ""},
+		{[]string{"X-Tenant", "one", "X-Tenant", "two"}, 4, "one"},
+		{[]string{"X-Tenan", "tone"}, 5, ""},
+	} {
+		r := httptest.NewRequest("GET", "/api/documents/7", nil)
+		for n := 0; n < len(step.header); n += 2 {
+			r.Header.Add(step.header[n], step.header[n+1])
+		}
+		if _, err := rt.Resource(t.Context(), r, Caller{}, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		if asked.Load() != step.want || last.Load().Header.Get("X-Tenant") != step.tenant {
+			t.Errorf("step %d: asked %d times, want %d; at last with %v", i, asked.Load(), step.want, last.Load().Header)
+		}
+	}
+}
+
 func TestAResourceIsConfiguredWhereTheRouteHasItsValues(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*ResourceConfig)
