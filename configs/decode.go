@@ -168,7 +168,7 @@ func (d *decoder) scalar(v reflect.Value, n ast.Node, key string, f field) {
 		d.misplaced(n, key, "one value")
 		return
 	}
-	if problem := d.unfit(v, n, text, kind); problem != "" {
+	if problem := d.unfit(v, n, text, kind, f); problem != "" {
 		d.report(key, d.places[key], problem)
 		return
 	}
@@ -187,13 +187,15 @@ func (d *decoder) scalar(v reflect.Value, n ast.Node, key string, f field) {
 }
 
 // unfit says why a scalar cannot be what v wants, before anything is expanded.
-func (d *decoder) unfit(v reflect.Value, n ast.Node, text, kind string) string {
+func (d *decoder) unfit(v reflect.Value, n ast.Node, text, kind string, f field) string {
 	switch {
 	case kind == "nothing":
 		return "has no value; give it one, or leave the key out"
 	case strings.Contains(text, "\n") || severalLines(n):
 		d.hide(n) // a quote that was never closed swallows the lines below, whatever they hold
 		return "has a line break; write it in one line, or fold the lines with >-"
+	case v.Kind() == reflect.String && kind != "text" && f.example != "":
+		return fmt.Sprintf("is %s to YAML where text is wanted, such as %s; if it is meant as it stands, put it in quotes", kind, f.example)
 	case v.Kind() == reflect.String && kind != "text":
 		return fmt.Sprintf("is %s to YAML where text is wanted; put it in quotes", kind)
 	}

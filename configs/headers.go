@@ -46,11 +46,7 @@ func (c Config) noClaim(path string, whole bool) string {
 			}
 		}
 	}
-	where := "providers.NAME.claims"
-	if len(all) == 1 {
-		where = "providers." + all[0] + ".claims"
-	}
-	return fmt.Sprintf("names the claim %s, which no session has; add it to %s", path, where)
+	return fmt.Sprintf("names the claim %s, which no session has; add it to %s.claims", path, c.anyProvider())
 }
 
 // validateOrigins refuses origins that could never do what the route lets them.

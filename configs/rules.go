@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cloakroom/bff/inbound"
+	"cloakroom/bff/limit"
 	"cloakroom/bff/policy"
 	"cloakroom/proxy"
 )
@@ -51,6 +52,9 @@ func (c Config) validateRules(report func(key, problem string)) {
 			eachMistake(err, r.Allow, inside)
 			continue
 		}
+		if r.Resource.On() && !p.Asks() {
+			report(key+"resource", "is looked up for nobody: no rule of the route asks about `resource`, and no agent is told of it; take it out, or ask about it in allow")
+		}
 		c.validateAttributes(p, r, func(problem string) { report(key+"allow", problem) })
 	}
 }
@@ -62,6 +66,9 @@ func (c Config) validateAttributes(p *policy.Policy, r Route, report func(proble
 			report(fmt.Sprintf("asks about request.values.%s, and the path has no {%s}", name, name))
 		}
 	}
+	if problem := c.noRoles(r); problem != "" {
+		report(problem)
+	}
 	if slices.Contains(r.Callers, inbound.KindBearer) {
 		return // whose claims nobody lists
 	}
@@ -70,6 +77,33 @@ func (c Config) validateAttributes(p *policy.Policy, r Route, report func(proble
 			report(problem)
 		}
 	}
+}
+
+// noRoles says that a route wants a role and nobody who may come has one.
+func (c Config) noRoles(r Route) string {
+	wants := len(r.Allow.Roles) > 0
+	for _, name := range r.Allow.Rules {
+		wants = wants || len(c.Rules[name].Roles) > 0
+	}
+	if !wants || len(r.Callers) > 0 { // callers have roles by their keys, names or tokens
+		return ""
+	}
+	for _, p := range c.Providers {
+		if p.RolesClaim != "" {
+			return ""
+		}
+	}
+	return "wants a role, and no session has one; say in " + c.anyProvider() + ".roles_claim which claim has them, such as realm_access.roles"
+}
+
+// anyProvider is where the provider's keys stand, if there is one only.
+func (c Config) anyProvider() string {
+	if len(c.Providers) == 1 {
+		for name := range c.Providers {
+			return "providers." + name
+		}
+	}
+	return "providers.NAME"
 }
 
 // asksWho tells whether terms are about who makes a request.
@@ -98,12 +132,26 @@ func eachMistake(err error, a policy.Allow, report func(key, problem string)) {
 	}
 }
 
-// validateLimits reports routes that name shared limits which there are not.
+// nobodyCounts says that a limit is for each of those whom the route does not know, so that everybody at an address would share one.
+func nobodyCounts(r Route, l limit.Limit) string {
+	if r.Auth != "none" || len(r.Callers) > 0 || !slices.Contains([]string{"user", "session", "caller"}, l.Per) {
+		return ""
+	}
+	return fmt.Sprintf("is %s, and auth: none says that nobody is known here; write per: ip, or per: route", l.Per)
+}
+
+// validateLimits reports routes that name shared limits which there are not, or count those whom they do not know.
 func (c Config) validateLimits(report func(key, problem string)) {
 	all := slices.Sorted(maps.Keys(c.Limits.Shared))
 	for i, r := range c.Routes {
 		for j, l := range r.Limit {
-			if _, ok := c.Limits.Shared[l.Shared]; l.Shared == "" || ok {
+			if l.Shared == "" {
+				if problem := nobodyCounts(r, l); problem != "" {
+					report(fmt.Sprintf("routes[%d].limit[%d].per", i, j), problem)
+				}
+				continue
+			}
+			if _, ok := c.Limits.Shared[l.Shared]; ok {
 				continue
 			}
 			problem := fmt.Sprintf("%q is none of limits.shared", l.Shared)
@@ -117,6 +165,14 @@ func (c Config) validateLimits(report func(key, problem string)) {
 	}
 }
 
+// callersExample is what the least of each kind of callers looks like.
+var callersExample = map[string]string{
+	inbound.KindAPIKey:      "{header: X-API-Key}",
+	inbound.KindBasic:       "{file: users.htpasswd}",
+	inbound.KindBearer:      "[{issuer: https://id.example.com, audience: orders}]",
+	inbound.KindCertificate: "{ca: clients.pem, names: [{dns: orders.internal}]}",
+}
+
 // validateCallers reports callers that routes would let in and nobody knows, and what does not go with them.
 func (c Config) validateCallers(report func(key, problem string)) {
 	known := c.Callers.Kinds()
@@ -124,7 +180,7 @@ func (c Config) validateCallers(report func(key, problem string)) {
 		key := fmt.Sprintf("routes[%d].", i)
 		for j, kind := range r.Callers {
 			if !slices.Contains(known, kind) {
-				report(fmt.Sprintf("%scallers[%d]", key, j), fmt.Sprintf("%s needs callers.%s, which says who they are", kind, kind))
+				report(fmt.Sprintf("%scallers[%d]", key, j), fmt.Sprintf("%s needs callers.%s, which says who they are: in the main file write, for example, callers: {%s: %s}", kind, kind, kind, callersExample[kind]))
 			}
 		}
 		if r.PassCredentials && !slices.Contains(r.Callers, inbound.KindBearer) {

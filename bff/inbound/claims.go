@@ -120,7 +120,7 @@ func words(v any, format string) []string {
 	var all []string
 	switch v := v.(type) {
 	case string:
-		if format == "spaces" {
+		if format == "space_separated" {
 			all = strings.Fields(v)
 		}
 	case []any:

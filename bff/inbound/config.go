@@ -43,12 +43,12 @@ type Bearer struct {
 	SigningAlgs []string `yaml:"signing_algs" default:"[RS256, PS256, ES256, EdDSA]" enum:"RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"`
 	// RolesClaim is the dotted path of the claim that has the caller's roles: `groups`, `realm_access.roles`. Empty: no roles.
 	RolesClaim string `yaml:"roles_claim" default:""`
-	// RolesFormat is `array`, of strings, or `spaces`: one string, with spaces between the roles. Anything else in the claim is no role.
-	RolesFormat string `yaml:"roles_format" default:"array" enum:"array,spaces"`
+	// RolesFormat is the form of that claim: an `array` of strings, or one string with the roles `space_separated`. Anything else in the claim is no role.
+	RolesFormat string `yaml:"roles_format" default:"array" enum:"array,space_separated"`
 	// ScopesClaim is the dotted path of the claim that has the token's scopes: `scope`, `scp`. Empty: no scopes.
 	ScopesClaim string `yaml:"scopes_claim" default:"scope"`
-	// ScopesFormat is `spaces` or `array`, as roles_format.
-	ScopesFormat string `yaml:"scopes_format" default:"spaces" enum:"spaces,array"`
+	// ScopesFormat is the form of that claim: one string with the scopes `space_separated`, or an `array` of strings. Anything else in the claim is no scope.
+	ScopesFormat string `yaml:"scopes_format" default:"space_separated" enum:"array,space_separated"`
 	// ClockSkew is how far the issuer's clock may differ from ours. At most 60s.
 	ClockSkew time.Duration `yaml:"clock_skew" default:"60s"`
 	// Timeout bounds each call to the issuer. Between 1s and 60s.

@@ -152,7 +152,7 @@ func (m *maker) claims(now time.Time, by map[string]any) map[string]any {
 func trusting(m *maker) Bearer {
 	return Bearer{
 		Issuer: m.URL, Audience: []string{"orders", "https://orders.example.com"}, SigningAlgs: []string{"RS256", "PS256", "ES256"}, ClockSkew: 10 * time.Second,
-		Timeout: 5 * time.Second, ScopesClaim: "scope", ScopesFormat: "spaces", RolesClaim: "realm.roles", RolesFormat: "array",
+		Timeout: 5 * time.Second, ScopesClaim: "scope", ScopesFormat: "space_separated", RolesClaim: "realm.roles", RolesFormat: "array",
 	}
 }
 

@@ -323,8 +323,8 @@ func TestWordsAreNotGuessed(t *testing.T) {
 		path, format string
 		want         []string
 	}{
-		{"scope", "spaces", []string{"a", "b"}}, {"scope", "array", nil}, {"list", "array", []string{"a", "b c"}}, {"list", "spaces", nil}, {"mixed", "array", nil},
-		{"nested.x", "array", []string{"n"}}, {"nested.a.b", "spaces", []string{"dotted"}}, {"nested", "array", nil}, {"https://x.test/roles", "array", []string{"u"}},
+		{"scope", "space_separated", []string{"a", "b"}}, {"scope", "array", nil}, {"list", "array", []string{"a", "b c"}}, {"list", "space_separated", nil}, {"mixed", "array", nil},
+		{"nested.x", "array", []string{"n"}}, {"nested.a.b", "space_separated", []string{"dotted"}}, {"nested", "array", nil}, {"https://x.test/roles", "array", []string{"u"}},
 		{"nowhere.at.all", "array", nil}, {"", "array", nil},
 	} {
 		if got := words(valueAt(claims, x.path), x.format); !reflect.DeepEqual(got, x.want) {

@@ -61,7 +61,7 @@ func (a APIKey) Validate(report func(key, problem string)) {
 
 // Validate reports what is wrong with b, but not what is wrong with its file.
 func (b Basic) Validate(report func(key, problem string)) {
-	if b.File == "" && len(b.Roles) > 0 {
+	if b.File == "" && (len(b.Roles) > 0 || b.Realm != "" && b.Realm != "api") {
 		report("file", "is missing; name a file of user:hash lines, as htpasswd -B writes them")
 	}
 	if strings.ContainsFunc(b.Realm, func(r rune) bool { return notVisible(r) || r == '"' || r == '\\' }) {

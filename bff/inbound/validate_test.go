@@ -58,6 +58,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"api_key.header: \"X_Key\" is no header", func(c *Config) { c.APIKey.Header = "X_Key" }},
 		{"api_key.header: \"X Key\" is no header", func(c *Config) { c.APIKey.Header = "X Key" }},
 		{"basic.file: is missing", func(c *Config) { c.Basic.File = "" }},
+		{"basic.file: is missing", func(c *Config) { c.Basic = Basic{Realm: "orders"} }},
 		{"basic.realm: ", func(c *Config) { c.Basic.Realm = `a"b` }},
 		{"basic.roles.a:b: is no user name", func(c *Config) { c.Basic.Roles = map[string][]string{"a:b": nil} }},
 		{"basic.roles.a[0]: \"\" is no role", func(c *Config) { c.Basic.Roles = map[string][]string{"a": {""}} }},

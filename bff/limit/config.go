@@ -30,7 +30,7 @@ type Limit struct {
 	Shared string `yaml:"shared" default:""`
 	// Rate is how many requests in how long, such as 100/1m: at most 10000 a second, in whole seconds of at most 24h. In
 	// any span of time that long no more than rate and burst together come through, over all replicas.
-	Rate string `yaml:"rate" default:""`
+	Rate string `yaml:"rate" default:"" example:"100/1m"`
 	// Burst is how many of these may come at once, after a pause. 0 is a tenth of the rate's number, but 10 where the rate has as many: a page asks for several things at once.
 	Burst int `yaml:"burst" default:"0"`
 	// Concurrent is how many may be under way at the same time, in the place of rate. Streams and WebSockets count for as long as they are open. Each replica counts its own.
@@ -47,7 +47,7 @@ type Limit struct {
 // Login bounds the starts of sign-ins. They are counted by address, which a whole office may share: by default 5000 people may begin within a minute.
 type Login struct {
 	// Rate is how many in how long, such as 3000/1m; `off` for no limit.
-	Rate string `yaml:"rate" default:"3000/1m"`
+	Rate string `yaml:"rate" default:"3000/1m" example:"3000/1m"`
 	// Burst is how many of these may come at once, after a pause.
 	Burst int `yaml:"burst" default:"2500"`
 	Fixed `yaml:",inline"`
@@ -56,7 +56,7 @@ type Login struct {
 // Callback bounds the ends of sign-ins, as Login their starts.
 type Callback struct {
 	// Rate is how many in how long, such as 3000/1m; `off` for no limit.
-	Rate string `yaml:"rate" default:"3000/1m"`
+	Rate string `yaml:"rate" default:"3000/1m" example:"3000/1m"`
 	// Burst is how many of these may come at once, after a pause.
 	Burst int `yaml:"burst" default:"2500"`
 	Fixed `yaml:",inline"`
@@ -65,7 +65,7 @@ type Callback struct {
 // Backchannel bounds the provider's logouts. It is generous, since a logout that is refused may not come again.
 type Backchannel struct {
 	// Rate is how many in how long, such as 6000/1m; `off` for no limit.
-	Rate string `yaml:"rate" default:"6000/1m"`
+	Rate string `yaml:"rate" default:"6000/1m" example:"6000/1m"`
 	// Burst is how many of these may come at once, after a pause.
 	Burst int `yaml:"burst" default:"5000"`
 	Fixed `yaml:",inline"`
@@ -74,7 +74,7 @@ type Backchannel struct {
 // Callers bounds requests without any identity, failed credentials among them. The default lets the tabs that 5000 people left open over night find out that their sessions are over.
 type Callers struct {
 	// Rate is how many in how long, such as 12000/1m; `off` for no limit.
-	Rate string `yaml:"rate" default:"12000/1m"`
+	Rate string `yaml:"rate" default:"12000/1m" example:"12000/1m"`
 	// Burst is how many of these may come at once, after a pause.
 	Burst int `yaml:"burst" default:"10000"`
 	Fixed `yaml:",inline"`

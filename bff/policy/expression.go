@@ -31,7 +31,7 @@ func parseExpression(source string) (*expression, error) {
 	}
 	ast, issues := env.Compile(source)
 	if issues.Err() != nil {
-		return nil, errors.New(explainIssues(issues))
+		return nil, errors.New(explainIssues(source, issues))
 	}
 	if ast.OutputType() != cel.BoolType {
 		return nil, fmt.Errorf("is %s, not true or false; compare it with something, as in `… == true`", ast.OutputType())
@@ -55,19 +55,6 @@ func parseExpression(source string) (*expression, error) {
 		return nil, fmt.Errorf("cannot be evaluated: %w", err)
 	}
 	return e, nil
-}
-
-// explainIssues are CEL's own words, in one line.
-func explainIssues(issues *cel.Issues) string {
-	var parts []string
-	for _, e := range issues.Errors() {
-		message := strings.TrimSuffix(e.Message, " (in container '')")
-		if message == "invalid matches argument" {
-			message = "the pattern of matches() is no regular expression of RE2 (which has no look-ahead and no backreference)"
-		}
-		parts = append(parts, fmt.Sprintf("%s (line %d, column %d)", message, e.Location.Line(), e.Location.Column()+1))
-	}
-	return strings.Join(parts, "; ")
 }
 
 // eval is the expression's value for one request. No error has what the request, or the user, brought.

@@ -61,7 +61,7 @@ func CheckRules(rules map[string]Rule, report func(key, problem string)) {
 // Validate reports what is wrong with r, but for what is below opa, which reports itself.
 func (r Rule) Validate(report func(key, problem string)) {
 	if len(r.given()) == 0 {
-		report("roles", "is missing, and so is all else that the rule could ask for: it would let everybody pass. Give it "+strings.Join(terms, ", "))
+		report("roles", "is missing, and so is all else that the rule could ask for: it would let everybody pass. Give it one of "+strings.Join(terms, ", "))
 	}
 	r.check(report)
 }
