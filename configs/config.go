@@ -63,11 +63,11 @@ type Routing struct {
 // Route is a path, the upstream it goes to, and who may go there how often.
 type Route struct {
 	proxy.Config `yaml:",inline"`
-	// Allow is who may use the route, beside `auth`.
+	// Allow is what users and callers must be for the route, beside `auth`. All that is given must hold.
 	Allow policy.Allow `yaml:"allow"`
-	// Limit is how much of the route is allowed to each: one limit or several, or names of `limits.shared`.
+	// Limit is how much the route takes of each user, address or other: one limit or a list of them. A single word is the name of one of `limits.shared`.
 	Limit []limit.Limit `yaml:"limit" default:"[]" single:"true" short:"shared"`
-	// Callers are who else may come, without a session: those of `callers`. Default: nobody.
+	// Callers are who else may come, without a session: those of `callers` in the main file. Default: nobody.
 	Callers []string `yaml:"callers" default:"[]" single:"true" enum:"api_key,basic,bearer,certificate"`
 	// PassCredentials hands a caller's own access token to the upstream, as its bearer. No other credential is ever handed on.
 	PassCredentials bool `yaml:"pass_credentials" default:"false"`
@@ -91,11 +91,11 @@ type Defaults struct {
 	CORS proxy.CORSConfig `yaml:"cors"`
 	// Cache says who may keep the answers.
 	Cache proxy.CacheConfig `yaml:"cache"`
-	// Allow is who may use the file's routes.
+	// Allow is what users and callers must be for the file's routes, beside `auth`. All that is given must hold; a route that has `roles` of its own has those instead, and so on.
 	Allow policy.Allow `yaml:"allow"`
-	// Limit is how much of each route is allowed.
+	// Limit is how much each of the file's routes takes of each user, address or other. Each route counts by itself.
 	Limit []limit.Limit `yaml:"limit" default:"[]" single:"true" short:"shared"`
-	// Callers are who may come without a session.
+	// Callers are who else may come, without a session: those of `callers` in the main file. Default: nobody.
 	Callers []string `yaml:"callers" default:"[]" single:"true" enum:"api_key,basic,bearer,certificate"`
 	// Timeout is how long upstreams may take until their response headers. Between 1ms and 10m.
 	Timeout time.Duration `yaml:"timeout" default:"30s"`

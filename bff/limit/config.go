@@ -28,10 +28,11 @@ type Config struct {
 type Limit struct {
 	// Shared names one of `limits.shared`, which stands for all other keys.
 	Shared string `yaml:"shared" default:""`
-	// Rate is how many requests in how long, such as 100/1m: at most 10000 a second, in whole seconds of at most 24h. In
+	// Rate is how many requests in how long, a number, a slash and a duration, such as 100/1m: at most 10000 a second, in whole seconds of at most 24h. In
 	// any span of time that long no more than rate and burst together come through, over all replicas.
 	Rate string `yaml:"rate" default:"" example:"100/1m"`
-	// Burst is how many of these may come at once, after a pause. 0 is a tenth of the rate's number, but 10 where the rate has as many: a page asks for several things at once.
+	// Burst is how many requests may come at once, before those that follow have to keep to the rate. 0: a tenth of the rate's number, but at least 10, since a page asks for
+	// several things at once, and at most that number.
 	Burst int `yaml:"burst" default:"0"`
 	// Concurrent is how many may be under way at the same time, in the place of rate. Streams and WebSockets count for as long as they are open. Each replica counts its own.
 	Concurrent int `yaml:"concurrent" default:"0"`
@@ -48,7 +49,7 @@ type Limit struct {
 type Login struct {
 	// Rate is how many in how long, such as 3000/1m; `off` for no limit.
 	Rate string `yaml:"rate" default:"3000/1m" example:"3000/1m"`
-	// Burst is how many of these may come at once, after a pause.
+	// Burst is how many may come at once, before those that follow have to keep to the rate.
 	Burst int `yaml:"burst" default:"2500"`
 	Fixed `yaml:",inline"`
 }
@@ -57,7 +58,7 @@ type Login struct {
 type Callback struct {
 	// Rate is how many in how long, such as 3000/1m; `off` for no limit.
 	Rate string `yaml:"rate" default:"3000/1m" example:"3000/1m"`
-	// Burst is how many of these may come at once, after a pause.
+	// Burst is how many may come at once, before those that follow have to keep to the rate.
 	Burst int `yaml:"burst" default:"2500"`
 	Fixed `yaml:",inline"`
 }
@@ -66,7 +67,7 @@ type Callback struct {
 type Backchannel struct {
 	// Rate is how many in how long, such as 6000/1m; `off` for no limit.
 	Rate string `yaml:"rate" default:"6000/1m" example:"6000/1m"`
-	// Burst is how many of these may come at once, after a pause.
+	// Burst is how many may come at once, before those that follow have to keep to the rate.
 	Burst int `yaml:"burst" default:"5000"`
 	Fixed `yaml:",inline"`
 }
@@ -75,7 +76,7 @@ type Backchannel struct {
 type Callers struct {
 	// Rate is how many in how long, such as 12000/1m; `off` for no limit.
 	Rate string `yaml:"rate" default:"12000/1m" example:"12000/1m"`
-	// Burst is how many of these may come at once, after a pause.
+	// Burst is how many may come at once, before those that follow have to keep to the rate.
 	Burst int `yaml:"burst" default:"10000"`
 	Fixed `yaml:",inline"`
 }

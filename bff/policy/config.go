@@ -10,7 +10,7 @@ import (
 type Config struct {
 	// TimeZone is where `now.hour`, `now.weekday` and their like are read off in expressions: a name of the IANA database, such as Europe/Berlin.
 	TimeZone string `yaml:"time_zone" default:"UTC" example:"Europe/Berlin"`
-	// MapRoles turns the names that providers and other issuers give to roles into yours: {grp-4711: [support]}. A name that is not here stays as it is; one that is here, does not.
+	// MapRoles turns the names that providers and other issuers give to roles into yours: {grp-4711: [support]}. A name that is not here stays as it is; one that is here is no role itself any more.
 	MapRoles map[string][]string `yaml:"map_roles" default:"{}" example:"{grp-4711: [support]}"`
 	// InheritRoles are the roles that another one includes: {admin: [support], support: [customer]} makes an admin a customer too.
 	InheritRoles map[string][]string `yaml:"inherit_roles" default:"{}" example:"{admin: [support], support: [customer]}"`
@@ -18,9 +18,9 @@ type Config struct {
 
 // Terms are what a rule can ask for. All that is given must hold.
 type Terms struct {
-	// Roles are what the user must have one of. Names are compared letter by letter.
+	// Roles are those of which the user or caller must have one. Names are compared letter by letter. Without any, no role is asked for.
 	Roles []string `yaml:"roles" default:"[]" example:"[support, admin]"`
-	// Scopes are what the user's token, or the caller, must have all of.
+	// Scopes are those of which the user's token, or the caller, must have all.
 	Scopes []string `yaml:"scopes" default:"[]" example:"[orders.write]"`
 	// When is an expression in CEL that must be true, over user, session, request, resource and now: docs/rules.md lists what they have. An attribute that is not there, and any error, refuses.
 	When string `yaml:"when" default:"" example:"request.method == \"GET\" || \"support\" in user.roles"`
