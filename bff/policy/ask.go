@@ -34,7 +34,7 @@ func (q *question) ask(c *check) Verdict {
 	if c.term == termWhen {
 		return c.evaluate(q.a)
 	}
-	if err := parseParameters(q.a.r.HTTP.URL.RawQuery).err; err != nil {
+	if err := c.opa.unclear(q.a.r.HTTP); err != nil {
 		return Verdict{Rule: c.rule, Reason: ReasonRequest, Err: err}
 	}
 	if q.src.OPA == nil {

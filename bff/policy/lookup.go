@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/http"
 	"net/textproto"
 	"net/url"
 	"reflect"
@@ -112,9 +113,24 @@ func (a *activation) header(name string) (string, bool, error) {
 	case 0:
 		return "", false, nil
 	case 1:
+		if namedByConnection(a.r.HTTP.Header, name) {
+			return "", false, &unclearError{name, "is named by Connection, and the upstream does not get it"}
+		}
 		return values[0], true, nil
 	}
 	return "", false, &unclearError{name, "comes more than once"}
+}
+
+// namedByConnection reports whether a header, in canonical form, is between the client and us only (RFC 9110, section 7.6.1).
+func namedByConnection(h http.Header, name string) bool {
+	for _, line := range h["Connection"] {
+		for other := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(other), name) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sameHeader reports whether other is another spelling of name, with _ for -.

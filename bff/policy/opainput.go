@@ -87,6 +87,16 @@ func (g *agent) input(a *activation, resource map[string]any) input {
 	return in
 }
 
+// unclear says why the agent would judge another request than the upstream gets.
+func (g *agent) unclear(r *http.Request) error {
+	for _, name := range g.headers {
+		if namedByConnection(r.Header, name) {
+			return &unclearError{name, "is named by Connection, and the upstream does not get it"}
+		}
+	}
+	return parseParameters(r.URL.RawQuery).err
+}
+
 // stamp is a time as rego's time.parse_rfc3339_ns reads it, in whole seconds.
 func stamp(t time.Time) string {
 	if t.IsZero() {

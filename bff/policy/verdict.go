@@ -50,7 +50,7 @@ const (
 	ReasonOPAUnclear = "opa_unclear"
 	// ReasonOPAUnavailable is an agent that did not answer in time, or not as agents do.
 	ReasonOPAUnavailable = "opa_unavailable"
-	// ReasonRequest is a query that servers read in different ways: an agent would judge another one than the upstream gets.
+	// ReasonRequest is a query that servers read in different ways, or a header that stays here: an agent would judge another request than the upstream gets.
 	ReasonRequest = "request_unclear"
 	// ReasonNoPolicy is a mistake in this program: there is no policy to decide by.
 	ReasonNoPolicy = "no_policy"
