@@ -25,6 +25,7 @@ type run struct {
 	usual   func() (*stack.Stack, error)
 	places  func() (*places, error)
 	teams   func() (*stack.Stack, error)
+	ruled   func() (*ruled, error)
 
 	mu    sync.Mutex
 	after []func() error // undoes what the run started, last first
@@ -74,7 +75,7 @@ func newRun() *run {
 		}
 		return s, err
 	})
-	return r.withTeams()
+	return r.withTeams().withRules()
 }
 
 // TestMain runs the stories and then judges everything that they saw: BBA-6.1-03, LOG-02, SES-07, CK-06 by the scanner;

@@ -26,7 +26,7 @@ type Result struct {
 // Of the target only the route's pattern is logged, or the path where no route was found: states,
 // codes and search terms travel in queries. Times are whole microseconds (us, upstream_us).
 // Answers of 500 and more have the level error, all others info. An answer that the [Catalog] calls a
-// refusal is also an event, "refused".
+// refusal, or that a rule or limit decided, is also an event, "refused".
 func AccessLog(log *slog.Logger, done func(*Record, *http.Request, Result)) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +54,7 @@ func AccessLog(log *slog.Logger, done func(*Record, *http.Request, Result)) Midd
 // slog.Logger would look up its caller, which is always this line and costs as much as the rest.
 func logRequest(r *http.Request, log *slog.Logger, rec *Record, res Result, start time.Time) {
 	ctx := r.Context()
-	if rec.answered && isRefusal(rec.Code) {
+	if rec.answered && refused(rec, res) {
 		logRefusal(ctx, log, rec, r)
 	}
 	level := slog.LevelInfo
@@ -69,6 +69,12 @@ func logRequest(r *http.Request, log *slog.Logger, rec *Record, res Result, star
 	var buf [20]slog.Attr
 	out.AddAttrs(requestAttrs(buf[:0], r, rec, res)...)
 	_ = h.Handle(ctx, out) // there is nowhere to report that the log is broken
+}
+
+// refused reports whether an answer was a decision against the request: by its code, or because a rule or a limit decided so, behind whatever answer
+// ("not found" hides that there is something). Whoever is asked to sign in is not refused.
+func refused(rec *Record, res Result) bool {
+	return isRefusal(rec.Code) || rec.Rule != "" && res.Status != http.StatusUnauthorized
 }
 
 // requestAttrs appends the record's attributes; those without a value stay away.

@@ -104,6 +104,19 @@ func TestRefusalIsOneEventWithItsReason(t *testing.T) {
 	}
 }
 
+// LOG-01: what a rule or a limit refuses is an event, also where the answer hides that, or says that nobody knows. Whoever is asked to sign in is not refused.
+func TestARulesRefusalIsOneEventWhateverTheAnswer(t *testing.T) {
+	for code, events := range map[string]int{"not_found": 1, "rules_unavailable": 1, "limits_unavailable": 1, "forbidden": 1, "too_many_requests": 1, "step_up": 0, "signed_out": 0} {
+		records, _ := logged(t, request("GET", "/a"), func(w http.ResponseWriter, r *http.Request) {
+			edge.From(r.Context()).Rule, edge.From(r.Context()).Reason = "owner", "resource_missing"
+			edge.Answer(w, r, &edge.Problem{Code: code})
+		})
+		if len(records) != 1+events || records[0]["rule"] != "owner" || records[0]["reason"] != "resource_missing" || events == 1 && records[0]["event"] != edge.EventRefused {
+			t.Errorf("%s: %v", code, records)
+		}
+	}
+}
+
 // LOG-02: what travels in a query, a cookie or a header is in no record.
 func TestNoSecretOfTheRequestIsLogged(t *testing.T) {
 	for _, target := range []string{"/bff/callback?code=TOPSECRET&state=TOPSECRET", "/x;y?code=TOPSECRET", "/x?code=TOPSECRET&%zz"} {
