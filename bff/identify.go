@@ -83,6 +83,9 @@ func (s *site) uninvited(w http.ResponseWriter, r *http.Request, route *proxy.Ro
 		return limited
 	}
 	p := &edge.Problem{Code: "signed_out", Login: loginPath, Err: err}
+	if route.Config.Auth == "none" { // nobody who signs in would be known here
+		p.Code, p.Login = "credential_required", ""
+	}
 	if kinds := s.rules[route.Index()].callers; len(kinds) > 0 {
 		if all := s.callers.Challenges(r, kinds); len(all) > 0 {
 			p.Header = http.Header{"Www-Authenticate": all}

@@ -15,14 +15,15 @@ import (
 // inquiry is a request and who makes it, as rules see them.
 type inquiry struct {
 	policy.Request
+	w     http.ResponseWriter
 	site  *site
 	route *proxy.Route
 	visitor
 }
 
-func (s *site) inquire(r *http.Request, route *proxy.Route, v visitor) *inquiry {
+func (s *site) inquire(w http.ResponseWriter, r *http.Request, route *proxy.Route, v visitor) *inquiry {
 	rec := edge.From(r.Context())
-	q := &inquiry{site: s, route: route, visitor: v}
+	q := &inquiry{w: w, site: s, route: route, visitor: v}
 	q.Request = policy.Request{Route: route.Config.Path, ID: rec.ID, HTTP: r, Client: rec.ClientIP, Now: s.now()}
 	if route.HasValues() {
 		q.Value = func(name string) (string, bool) { return route.Value(r.URL.Path, name) }
@@ -61,7 +62,20 @@ func (q *inquiry) judge(v policy.Verdict) error {
 	}
 	s.metrics.denied(q.route, v.Rule, v.Reason, "refused")
 	rec.Rule, rec.Reason = v.Rule, v.Reason
+	if v.Reason == policy.ReasonNobody {
+		return q.nobody(v)
+	}
 	return denial(v)
+}
+
+// nobody is the answer where a rule is about who asks, and nobody is known. A session helps where one is read: elsewhere a browser that was sent to sign in
+// would come back as nobody, and be sent again.
+func (q *inquiry) nobody(v policy.Verdict) error {
+	err := q.site.uninvited(q.w, q.HTTP, q.route, v.Err)
+	if p, ok := errors.AsType[*edge.Problem](err); ok && p.Code == "signed_out" {
+		return signInHelps{p, nil}
+	}
+	return err
 }
 
 // denial is the answer to a request that a rule refuses. It says no more than that (AUZ-06), and where to sign in if that would help.
@@ -69,8 +83,6 @@ func denial(v policy.Verdict) error {
 	switch {
 	case v.Unavailable:
 		return &edge.Problem{Code: "rules_unavailable", RetryAfter: retryAfter, Err: v.Err}
-	case v.Reason == policy.ReasonNobody:
-		return signInHelps{&edge.Problem{Code: "signed_out", Login: loginPath, Err: v.Err}, nil}
 	case v.StepUp != nil:
 		return signInHelps{stepUpProblem(*v.StepUp), v.StepUp}
 	case v.Reason == policy.ReasonResource:

@@ -67,7 +67,7 @@ func (s *site) permit(w http.ResponseWriter, r *http.Request, route *proxy.Route
 	if to.policy == nil && to.limits == nil {
 		return nothingLeft, nil
 	}
-	q := s.inquire(r, route, v)
+	q := s.inquire(w, r, route, v)
 	if to.policy != nil {
 		if err := q.judge(to.policy.Decide(v.subject(), &q.Request)); err != nil {
 			return nothingLeft, err

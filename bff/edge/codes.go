@@ -36,6 +36,7 @@ var catalog = []Entry{
 	{"sign_in_again", 401, "Sign in again", "This part of the app has been added since you signed in. Sign in again to use it.", false},
 	{"step_up", 401, "Sign in once more", "This needs a sign-in that is more recent, or of a stronger kind, than yours. Sign in again; you stay signed in if you do not.", false},
 	{"bad_credential", 401, "The credential is not accepted", "The API key, password, token or certificate of this request proves nothing here. It may be wrong, expired or revoked.", true},
+	{"credential_required", 401, "A credential is missing", "This address is for programs that bring an API key, a password, a token or a certificate. The header WWW-Authenticate says which of these it takes.", true},
 	{"cross_site", 403, "Not from this site", "The request comes from another site, or does not show that it comes from this one. Scripts without fetch metadata send the header X-CSRF: 1.", true},
 	{"forbidden", 403, "Not allowed", "You are known, and may not do this. If you should, ask whoever manages your account.", true},
 	{"step_up_in_vain", 403, "Signing in again does not help", "You have signed in in the way that the service behind this address asks for, and it still refuses. Ask whoever manages your account; the request's ID helps them.", true},
