@@ -46,10 +46,11 @@ func (a *agent) stop() error {
 	return err
 }
 
-// routes ask the agent. The second one asks for a decision that there is not.
+// routes ask the agent. The second one waits for nobody, and the third asks for a decision that there is not.
 func (a *agent) routes(upstream string) string {
-	return fmt.Sprintf(`  - {path: /asked/, upstream: %[1]q, callers: [api_key], allow: {opa: {url: "http://%[2]s/v1/data/documents/allow", cache: 0s, headers: [X-Tenant]}}}
-  - {path: /asked-in-vain/, upstream: %[1]q, allow: {opa: "http://%[2]s/v1/data/documents/alow"}}
+	return fmt.Sprintf(`  - {path: /asked/, upstream: %[1]q, callers: [api_key], allow: {opa: {url: "http://%[2]s/v1/data/documents/allow", timeout: 10s, cache: 0s, headers: [X-Tenant]}}}
+  - {path: /asked-briefly/, upstream: %[1]q, allow: {opa: {url: "http://%[2]s/v1/data/documents/allow", timeout: 100ms}}}
+  - {path: /asked-in-vain/, upstream: %[1]q, allow: {opa: {url: "http://%[2]s/v1/data/documents/alow", timeout: 10s}}}
 `, upstream, a.link.Address)
 }
 
@@ -114,7 +115,7 @@ func (s *rules) withoutAgent(b *browse.Browser) {
 	s.Helper()
 	away := refusal{"rules_unavailable", "opa", "opa_unavailable"}
 	s.agent.link.Delay(time.Minute)
-	s.refusedOnce(s.sends(b, "GET", "/asked/slow"), 503, away)
+	s.refusedOnce(s.sends(b, "GET", "/asked-briefly/slow"), 503, away)
 	s.agent.link.Delay(0)
 	s.check(s.agent.stop())
 	for n := range 2 {
@@ -128,7 +129,7 @@ func (s *rules) withoutAgent(b *browse.Browser) {
 	for n := range 2 {
 		s.get(s.at(b, n), "/asked/back", 200)
 	}
-	if n := len(reached(s.Upstream, "/asked/away")) + len(reached(s.Upstream, "/asked/slow")); n != 0 {
+	if n := len(reached(s.Upstream, "/asked/away")) + len(reached(s.Upstream, "/asked-briefly/slow")); n != 0 {
 		s.Errorf("%d requests came through without the agent", n)
 	}
 }

@@ -82,6 +82,7 @@ rules:
   business_hours: {when: 'now.weekday in [0,1,2,3,4,5,6] && now.hour >= 8 && now.hour < 18'}
   owns_draft: {when: 'resource.owner == user.sub && resource.state == "draft"'}
 limits:
+  timeout: 5s # a busy machine is no outage
   shared: {search: {rate: 6/1h, burst: 6, per: user}}
 callers:
   api_key: {header: X-API-Key}

@@ -48,13 +48,22 @@ func NewAuthority() (*Authority, error) {
 
 // Issue makes a certificate for a name or an address, and its key, both PEM. It is good for a server and for a client.
 func (a *Authority) Issue(name string, until time.Time) (cert, key []byte, err error) {
+	return a.issue(name, until, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+}
+
+// IssueServer is Issue for one that is good for a server alone.
+func (a *Authority) IssueServer(name string, until time.Time) (cert, key []byte, err error) {
+	return a.issue(name, until, x509.ExtKeyUsageServerAuth)
+}
+
+func (a *Authority) issue(name string, until time.Time, uses ...x509.ExtKeyUsage) (cert, key []byte, err error) {
 	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("issue a certificate: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: uses,
 	}
 	if ip := net.ParseIP(name); ip != nil {
 		template.IPAddresses = []net.IP{ip}
