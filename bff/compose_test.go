@@ -103,6 +103,16 @@ func TestNoLegSendsATokenThatHasRunOut(t *testing.T) {
 	}
 }
 
+// While the provider is away, a composed route goes on: its legs know for themselves what they cannot do without.
+func TestOnlyWhatSendsTheUsersTokenWaitsForTheProvider(t *testing.T) {
+	h, _ := newComposedHouse(t, nil)
+	for _, route := range h.server.current.Load().table.Routes() {
+		if want := route.Config.Path == "/home" || route.Config.Auth == "none"; doesWithout(route) != want {
+			t.Errorf("%s does without the user's token: %v", route.Config.Path, !want)
+		}
+	}
+}
+
 // What a required leg's failure looks like from outside, in the log, and nowhere.
 func TestARequiredLegsFailureIsAProblemThatNamesIt(t *testing.T) {
 	for _, c := range []struct {

@@ -42,7 +42,7 @@ func (s *site) identify(w http.ResponseWriter, r *http.Request, route *proxy.Rou
 	sess, err := s.sessions.FromRequest(r)
 	if err == nil {
 		s.note(r, sess)
-		sess, err = s.fresh(r.Context(), sess, route.Token)
+		sess, err = s.fresh(r.Context(), sess, route)
 	}
 	switch {
 	case err == nil:

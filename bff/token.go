@@ -82,15 +82,21 @@ func (s *site) visitorsBearer(r *http.Request, route *proxy.Route, v visitor) (b
 
 // fresh returns the session with an access token that is good for a while, whatever the route sends: with it come the user's newest roles, and the end of a session that the
 // provider does not prolong. But while the provider is away, a route that does not send it can do without.
-func (s *site) fresh(ctx context.Context, sess *session.Session, t tokens.Token) (*session.Session, error) {
+func (s *site) fresh(ctx context.Context, sess *session.Session, route *proxy.Route) (*session.Session, error) {
 	newer, err := s.sessions.AccessToken(ctx, sess)
 	if errors.Is(err, errNoIssuer) {
 		return nil, fmt.Errorf("%w: %w", session.ErrNone, err) // nobody can say any more that the user is who he was
 	}
-	if errors.Is(err, session.ErrNoToken) && t.Method != tokens.Session {
+	if errors.Is(err, session.ErrNoToken) && doesWithout(route) {
 		return sess, nil
 	}
 	return newer, err
+}
+
+// doesWithout reports whether a route's request can be made without the session's access token. Of a composed answer each leg knows for itself: those
+// that send it fail, and those that can be left out are.
+func doesWithout(route *proxy.Route) bool {
+	return route.Config.On() || route.Token.Method != tokens.Session
 }
 
 // legTokens gets the tokens of a composed answer's legs; sess may be nil. It is called from several goroutines.

@@ -1,6 +1,8 @@
 package bff
 
 import (
+	"strings"
+
 	"cloakroom/bff/edge"
 	"cloakroom/bff/inbound"
 	"cloakroom/bff/limit"
@@ -36,9 +38,18 @@ func (s *site) meet(sess *session.Session) *acquaintance {
 	return sess.Memo(s.policies, func() any {
 		return s.acquaint(policy.Identity{
 			Kind: policy.KindSession, Issuer: sess.Issuer, Subject: sess.Subject, Provider: sess.Provider, Session: string(sess.ID()), ACR: sess.ACR,
-			AuthTime: sess.AuthTime, Created: sess.Created, Roles: sess.Roles, Scopes: sess.Scopes, Claims: sess.Claims,
+			AuthTime: sess.AuthTime, Created: sess.Created, Roles: sess.Roles, Scopes: s.scopesOf(sess), Claims: sess.Claims,
 		})
 	}).(*acquaintance)
+}
+
+// scopesOf are a session's scopes. One that a version before this wrote has none of its own until its next refresh: then they are what the token endpoint has granted, if it said
+// so. Where they are in a claim, nobody can say yet.
+func (s *site) scopesOf(sess *session.Session) []string {
+	if k := s.providers[sess.Provider]; sess.Scopes == nil && k != nil && k.made.cfg.ScopesClaim == "" {
+		return strings.Fields(sess.Tokens.Scope)
+	}
+	return sess.Scopes
 }
 
 // meetCaller is the same for a caller.
