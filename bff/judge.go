@@ -26,7 +26,7 @@ func (s *site) inquire(w http.ResponseWriter, r *http.Request, route *proxy.Rout
 	q := &inquiry{w: w, site: s, route: route, visitor: v}
 	q.Request = policy.Request{Route: route.Config.Path, ID: rec.ID, HTTP: r, Client: rec.ClientIP, Now: s.now()}
 	if route.HasValues() {
-		q.Value = func(name string) (string, bool) { return route.Value(r.URL.Path, name) }
+		q.Value = s.rules[route.Index()].value
 	}
 	return q
 }

@@ -33,8 +33,8 @@ func (s *site) limited(w http.ResponseWriter, r *http.Request, v *limit.Verdict)
 		s.metrics.limitsUncounted()
 	}
 	if policy := v.Policy(); policy != "" { // beside an upstream's own, which has other names
-		w.Header().Add("RateLimit-Policy", policy)
-		w.Header().Add("RateLimit", v.Remaining())
+		w.Header().Add("Ratelimit-Policy", policy) // spelt as net/http does, which spares it the work
+		w.Header().Add("Ratelimit", v.Remaining())
 	}
 	if v.Allow {
 		return nil

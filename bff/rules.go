@@ -18,6 +18,8 @@ type rules struct {
 	limits  *limit.Set     // nil: none
 	callers []string       // the kinds that may come without a session
 	pass    bool           // the caller's own token goes on to the upstream
+
+	value func(path, name string) (string, bool) // of the route; once for all requests, because a method's value is an allocation
 }
 
 // wireRules compiles what the routes ask for.

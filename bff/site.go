@@ -121,6 +121,9 @@ func (s *site) wireRoutes() (err error) {
 	if err != nil {
 		return fmt.Errorf("routes: %w", err)
 	}
+	for _, rt := range s.table.Routes() {
+		s.rules[rt.Index()].value = rt.Value
+	}
 	s.resources = resources(s.table)
 	return nil
 }

@@ -18,6 +18,8 @@ type activation struct {
 	resource ref.Val
 	local    time.Time
 	params   *parameters
+
+	values, query, headers lookup
 }
 
 // Parent is that nobody else knows more.
@@ -60,14 +62,14 @@ func (a *activation) request(name string) (any, bool) {
 	case "request.route":
 		return text(a.r.Route)
 	case valuesName:
-		return &lookup{find: a.pathValue}, true
+		a.values = lookup{a, (*activation).pathValue}
+		return &a.values, true
 	case queryName:
-		if a.params == nil {
-			a.params = parseParameters(a.r.HTTP.URL.RawQuery)
-		}
-		return &lookup{find: a.params.find}, true
+		a.query = lookup{a, (*activation).parameter}
+		return &a.query, true
 	case headersName:
-		return &lookup{find: a.header}, true
+		a.headers = lookup{a, (*activation).header}
+		return &a.headers, true
 	case "request.client_ip":
 		if a.r.Client.IsValid() {
 			return types.String(a.r.Client.Unmap().WithZone("").String()), true

@@ -48,7 +48,7 @@ func (s *Set) checkTerms(t Terms, hasResource bool, report func(key, problem str
 	if t.When == "" {
 		return
 	}
-	e, err := parseExpression(t.When)
+	e, err := s.known.parse(t.When)
 	if err != nil {
 		return // Validate says so
 	}
@@ -107,7 +107,7 @@ func (s *Set) compile(a Allow, hasResource bool) (*Policy, error) {
 	p := &Policy{set: s}
 	p.stepUp, _ = s.stepUp(a)
 	for _, n := range s.all(a) {
-		checks, err := n.compile(hasResource)
+		checks, err := n.compile(s.known.parse, hasResource)
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +139,7 @@ func byOrder(x, y check) int {
 }
 
 // compile makes the checks of n.
-func (n named) compile(hasResource bool) ([]check, error) {
+func (n named) compile(parse parser, hasResource bool) ([]check, error) {
 	var out []check
 	for _, t := range n.given() {
 		c := check{term: t, rule: n.rule, report: n.report(t)}
@@ -158,7 +158,7 @@ func (n named) compile(hasResource bool) ([]check, error) {
 		case termOPA:
 			c.opa, c.wantsIt = newAgent(n.OPA), hasResource
 		case termWhen:
-			e, err := parseExpression(n.When)
+			e, err := parse(n.When)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.rule, err)
 			}

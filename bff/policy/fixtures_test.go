@@ -60,6 +60,6 @@ func request(method, target string, header ...string) *Request {
 	}
 	return &Request{
 		Route: "/api/documents/{id}", ID: "REQUESTID", HTTP: r, Client: netip.MustParseAddr("192.0.2.7"), Now: noon,
-		Value: func(name string) (string, bool) { return "7", name == "id" },
+		Value: func(_, name string) (string, bool) { return "7", name == "id" },
 	}
 }

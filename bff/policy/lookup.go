@@ -18,7 +18,8 @@ import (
 
 // lookup is a map that can be asked for a name and for nothing else: not for its size, nor for all names.
 type lookup struct {
-	find func(name string) (value string, found bool, err error)
+	of   *activation // has it in itself, which spares an allocation
+	find func(a *activation, name string) (value string, found bool, err error)
 }
 
 // Find returns the value of a name.
@@ -27,7 +28,7 @@ func (l *lookup) Find(key ref.Val) (ref.Val, bool) {
 	if !ok {
 		return types.MaybeNoSuchOverloadErr(key), false
 	}
-	value, found, err := l.find(string(name))
+	value, found, err := l.find(l.of, string(name))
 	switch {
 	case err != nil:
 		return types.WrapErr(err), false
@@ -92,8 +93,16 @@ func (a *activation) pathValue(name string) (string, bool, error) {
 	if a.r.Value == nil {
 		return "", false, nil
 	}
-	v, ok := a.r.Value(name)
+	v, ok := a.r.Value(a.r.HTTP.URL.Path, name)
 	return v, ok, nil
+}
+
+// parameter is a parameter that came once.
+func (a *activation) parameter(name string) (string, bool, error) {
+	if a.params == nil {
+		a.params = parseParameters(a.r.HTTP.URL.RawQuery)
+	}
+	return a.params.find(name)
 }
 
 // header is a header that came once. Some servers take _ for -, so such a name counts as the same.

@@ -132,7 +132,7 @@ func pathValues(r *Request) map[string]string {
 		if name = strings.TrimSuffix(name, "..."); !ok || name == "" || name == "$" {
 			continue
 		}
-		if v, ok := r.Value(name); ok {
+		if v, ok := r.Value(r.HTTP.URL.Path, name); ok {
 			out[name] = v
 		}
 	}

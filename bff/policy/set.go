@@ -13,6 +13,7 @@ type Set struct {
 	zone   *time.Location
 	rules  map[string]Rule
 	hidden map[string]struct{}
+	known  *expressions
 }
 
 // Mistake is one mistake in a configuration.
@@ -49,7 +50,7 @@ func NewSet(cfg Config, rules map[string]Rule, hidden ...string) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy.time_zone: %w", err)
 	}
-	s := &Set{roles: newRoleTable(cfg), zone: zone, rules: rules, hidden: hiddenHeaders()}
+	s := &Set{roles: newRoleTable(cfg), zone: zone, rules: rules, hidden: hiddenHeaders(), known: &expressions{known: map[string]compiled{}}}
 	for _, name := range hidden {
 		s.hidden[textproto.CanonicalMIMEHeaderKey(name)] = struct{}{}
 	}
@@ -60,7 +61,7 @@ func NewSet(cfg Config, rules map[string]Rule, hidden ...string) (*Set, error) {
 func (s *Set) Compile(a Allow, hasResource bool) (*Policy, error) {
 	var mistakes []error
 	report := func(key, problem string) { mistakes = append(mistakes, &Mistake{key, problem}) }
-	a.Validate(report)
+	a.validate(s.known.parse, report)
 	a.OPA.Validate(func(key, problem string) { report("opa."+key, problem) })
 	s.Check(a, hasResource, report)
 	if err := errors.Join(mistakes...); err != nil {

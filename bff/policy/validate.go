@@ -63,12 +63,16 @@ func (r Rule) Validate(report func(key, problem string)) {
 	if len(r.given()) == 0 {
 		report("roles", "is missing, and so is all else that the rule could ask for: it would let everybody pass. Give it one of "+strings.Join(terms, ", "))
 	}
-	r.check(report)
+	r.check(parseExpression, report)
 }
 
 // Validate reports what is wrong with a by itself, but for what is below opa, which reports itself. Check does the rest.
 func (a Allow) Validate(report func(key, problem string)) {
-	a.check(report)
+	a.validate(parseExpression, report)
+}
+
+func (a Allow) validate(parse parser, report func(key, problem string)) {
+	a.check(parse, report)
 	checkNames(a.Rules, "rules", "rule", report)
 	checkNames(a.ReportOnly, "report_only", "rule", report)
 }
@@ -85,7 +89,10 @@ func (t Terms) given() (out []term) {
 	return out
 }
 
-func (t Terms) check(report func(key, problem string)) {
+// parser compiles an expression.
+type parser func(source string) (*expression, error)
+
+func (t Terms) check(parse parser, report func(key, problem string)) {
 	checkNames(t.Roles, "roles", "role", report)
 	checkNames(t.Scopes, "scopes", "scope", report)
 	checkNames(t.ACR, "acr", "value", report)
@@ -100,7 +107,7 @@ func (t Terms) check(report func(key, problem string)) {
 		}
 	}
 	if t.When != "" {
-		if _, err := parseExpression(t.When); err != nil {
+		if _, err := parse(t.When); err != nil {
 			report("when", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 	}
