@@ -61,7 +61,11 @@ func (s *site) meetCaller(c *inbound.Caller) *acquaintance {
 
 func (s *site) acquaint(id policy.Identity) *acquaintance {
 	u := s.policies.Subject(id)
-	return &acquaintance{subject: u, roles: u.Roles(), user: limit.User(id.Issuer, id.Subject)}
+	roles := id.Roles // as the provider has them, in its order
+	if p := &s.cfg.Policy; len(p.MapRoles)+len(p.InheritRoles) > 0 {
+		roles = u.Roles()
+	}
+	return &acquaintance{subject: u, roles: roles, user: limit.User(id.Issuer, id.Subject)}
 }
 
 // rolesOf are a session's roles as everybody is told.

@@ -64,3 +64,25 @@ func TestWhatBrowsersTakeForOneSite(t *testing.T) {
 		}
 	}
 }
+
+// Other origins that may not use the session have nothing to come with, but where the route lets callers in.
+func TestARouteIsNotSharedWithPagesThatNobodyLetsIn(t *testing.T) {
+	read := func(route string) error {
+		_, err := parse("cloakroom.yaml", []byte(`
+server: {public_url: https://app.example.com}
+providers: {main: {issuer: https://id.example.com, client_id: spa, client_secret: "${file:secrets/oidc}"}}
+session: {secrets: ["${file:secrets/session}"]}
+callers: {api_key: {header: X-API-Key}}
+routes: [{path: /, upstream: http://orders:9001, cors: {origins: [https://partner.example]}, `+route+`}]
+`), broken())
+		return err
+	}
+	if err := read("auth: required"); err == nil || !strings.Contains(err.Error(), "would let nobody in") {
+		t.Errorf("for the session, which stays at home: %v", err)
+	}
+	for _, route := range []string{"callers: api_key", "auth: optional"} {
+		if err := read(route); err != nil {
+			t.Errorf("%s: %v", route, err)
+		}
+	}
+}

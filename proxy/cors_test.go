@@ -186,7 +186,6 @@ func TestSharingThatIsRefused(t *testing.T) { // CORS-01, CORS-05
 		"a method that the route does not take": {func(c *Config) { c.Methods, c.CORS.Methods = []string{"GET"}, []string{"POST"} }, "cors.methods[0]"},
 		"a method in small letters":             {func(c *Config) { c.CORS.Methods = []string{"get"} }, "cors.methods[0]"},
 		"a session that is not read":            {func(c *Config) { c.CORS.Credentials = true }, "cors.credentials"},
-		"what nobody could use":                 {func(c *Config) { c.Auth = "required" }, "cors.origins"},
 		"pages":                                 {func(c *Config) { c.Auth, c.CrossSiteNavigation = "optional", true }, "cors.origins"},
 		"remembered for ever":                   {func(c *Config) { c.CORS.MaxAge = 48 * time.Hour }, "cors.max_age"},
 		"credentials for nobody":                {func(c *Config) { c.CORS = CORSConfig{Credentials: true} }, "cors.credentials"},
