@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,7 +111,7 @@ func (b *bench) launch(ctx context.Context, name, path string, args ...string) (
 // load runs the load generator against one side.
 func (b *bench) load(ctx context.Context, s *side) (loaded, error) {
 	cmd := exec.CommandContext(ctx, b.self, "load", "-url", s.url, "-host", s.host,
-		"-requests", fmt.Sprint(b.requests), "-connections", fmt.Sprint(b.connections))
+		"-requests", fmt.Sprint(b.requests), "-connections", fmt.Sprint(b.connections), "-want", cmp.Or(s.want, answer))
 	cmd.Env = append(os.Environ(), "BENCH_COOKIE="+s.cookie)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

@@ -5,6 +5,10 @@
 //	          with a BufferPool, which is the harder one to be measured beside
 //	sessions  the same with a thousand sessions in Redis and with many
 //	routes    the same with one route and with a thousand
+//	rules     the CPU time and latency that roles, expressions and limits add to a request. It is an error if roles and an expression take 2 µs or more than three
+//	          allocations, or a request's limits more than one Redis command and one wait
+//	manyrules the time and memory that a thousand routes with rules take, and the CPU time of a reload of them
+//	compose   the CPU time of a composed answer, beside its parts one by one. It is an error if it is not less
 //	memory    the heap that a copied session takes, beside what is counted of it
 //	start     the time from the start of the process to its first answers
 //	reload    the CPU time of a reload, the time until it holds, and the latency of requests without reloads and beside fifty. They come at a steady rate, however

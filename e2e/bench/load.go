@@ -19,13 +19,14 @@ type loaded struct {
 	Seconds  float64 `json:"seconds"`
 }
 
-// load sends requests over keep-alive connections and fails on the first answer that is not the upstream's. The ticket comes
+// load sends requests over keep-alive connections and fails on the first answer that is not the right one. The ticket comes
 // from the environment, because arguments can be read by everybody on the machine.
 func load(args []string) error {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
 	target := flags.String("url", "", "what to get")
 	host := flags.String("host", "", "the Host to ask for")
 	requests := flags.Int("requests", 1000, "how many")
+	want := flags.String("want", answer, "the right answer")
 	connections := flags.Int("connections", 64, "over how many connections")
 	_ = flags.Parse(args) // exits itself
 	u, err := url.Parse(*target)
@@ -47,7 +48,7 @@ func load(args []string) error {
 	for range *connections {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
-				if err := get(client, &http.Request{Method: http.MethodGet, URL: u, Host: *host, Header: header}); err != nil {
+				if err := get(client, *want, &http.Request{Method: http.MethodGet, URL: u, Host: *host, Header: header}); err != nil {
 					failures <- err
 					return
 				}
@@ -63,7 +64,7 @@ func load(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(loaded{*requests, time.Since(began).Seconds()})
 }
 
-func get(client *http.Client, req *http.Request) error {
+func get(client *http.Client, want string, req *http.Request) error {
 	res, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
@@ -73,8 +74,8 @@ func get(client *http.Client, req *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
-	if res.StatusCode != http.StatusOK || string(body) != answer {
-		return fmt.Errorf("load: %s instead of the upstream's answer: %.200s", res.Status, body)
+	if res.StatusCode != http.StatusOK || string(body) != want {
+		return fmt.Errorf("load: %s instead of the right answer: %.200s", res.Status, body)
 	}
 	return nil
 }

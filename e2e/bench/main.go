@@ -44,6 +44,9 @@ func parts() []part {
 		{"bare", (*bench).besideBare},
 		{"sessions", (*bench).moreSessions},
 		{"routes", (*bench).moreRoutes},
+		{"rules", (*bench).moreRules},
+		{"manyrules", (*bench).manyRules},
+		{"compose", (*bench).composed},
 		{"memory", (*bench).copyMemory},
 		{"start", (*bench).firstAnswer},
 		{"reload", (*bench).reload},
@@ -59,7 +62,7 @@ func run() error {
 	flag.IntVar(&o.sessions, "sessions", 100_000, "sessions in Redis beside which 1000 are measured; 1000000 take 4 GB and a minute or two")
 	flag.IntVar(&o.routes, "routes", 1000, "routes beside which one is measured")
 	flag.StringVar(&o.against, "against", "", "another build of cloakroom, to be measured beside this one")
-	only := flag.String("only", "", "the parts to run, separated by commas: bare, sessions, routes, memory, start, reload")
+	only := flag.String("only", "", "the parts to run, separated by commas: bare, sessions, routes, rules, manyrules, compose, memory, start, reload")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()

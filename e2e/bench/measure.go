@@ -23,6 +23,7 @@ type side struct {
 	url     string
 	host    string
 	cookie  string
+	want    string    // the right answer; empty: the upstream's
 	samples []float64 // microseconds of CPU per request
 	store   []float64 // the same of its Redis
 	rate    float64   // requests per second of wall time, of the last run
@@ -111,13 +112,14 @@ func table(w io.Writer, sides []*side) {
 	_ = t.Flush()
 }
 
-// ratio writes what one side costs beside another: each round gives one sample.
-func ratio(w io.Writer, one, other *side) {
+// ratio writes what one side costs beside another, and returns the median: each round gives one sample.
+func ratio(w io.Writer, one, other *side) float64 {
 	ratios := make([]float64, len(one.samples))
 	for i := range ratios {
 		ratios[i] = one.samples[i] / other.samples[i]
 	}
 	fmt.Fprintf(w, "%s / %s: %.2f (%.2f to %.2f)\n", one.name, other.name, median(ratios), slices.Min(ratios), slices.Max(ratios))
+	return median(ratios)
 }
 
 // median returns the middle value.

@@ -13,21 +13,30 @@ import (
 // copyMemory prints what a copied session takes of the heap. It is measured inside, by a benchmark of its package: from outside garbage cannot
 // be told from copies.
 func (b *bench) copyMemory(ctx context.Context, w io.Writer) error {
-	root, err := stack.Root()
+	lines, err := benchmark(ctx, "./session", "^BenchmarkCopyMemory$", "-benchtime", "1x")
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkCopyMemory$", "-benchtime", "1x", "./session")
+	fmt.Fprint(w, "Heap per copied session, and what the bound counts of it (session/copies.go)\n\n", strings.Join(lines, ""))
+	return nil
+}
+
+// benchmark runs one of a package's own, and returns its lines.
+func benchmark(ctx context.Context, pkg, name string, flags ...string) (lines []string, err error) {
+	root, err := stack.Root()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"test", "-run", "^$", "-bench", name, "-benchmem"}, flags...), pkg)...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("measure copies: %w\n%s", err, out)
+		return nil, fmt.Errorf("measure %s: %w\n%s", name, err, out)
 	}
-	fmt.Fprint(w, "Heap per copied session, and what the bound counts of it (session/copies.go)\n\n")
 	for line := range strings.Lines(string(out)) {
-		if strings.HasPrefix(line, "BenchmarkCopyMemory/") {
-			fmt.Fprint(w, line)
+		if strings.HasPrefix(line, "Benchmark") {
+			lines = append(lines, line)
 		}
 	}
-	return nil
+	return lines, nil
 }
