@@ -11,9 +11,9 @@
 //	<prefix>:i:{<index key>}   index: a hash, session ID to its expiry, a hyphen, when it was added, a colon and sealed info
 //	<prefix>:m:{<index key>}   mark of the index: sessions issued until then are ended, in milliseconds since 1970
 //	<prefix>:c:{<name>}        claim: its owner
-//	<prefix>:r:{<register>}    register: a hash of entries that are no sessions, such as API keys (apikey); it does not expire
+//	<prefix>:k:{<register>}    register: a hash of entries that are no sessions, such as API keys (apikey); it does not expire
 //
-// Keys of others, such as rate limits, begin with the same prefix and are written by their own scripts: see [Runner].
+// Keys of others, such as rate limits (<prefix>:r:…), begin with the same prefix and are written by their own scripts: see [Runner].
 //
 // A record is one string, so that a request costs one plain GET.
 //
@@ -59,7 +59,7 @@
 //	  +ping +hello +info +select +get +set +del +exists +pttl +pexpireat
 //	  +hset +hdel +hget +hgetall +hrandfield +time +eval +evalsha +subscribe +publish
 //
-// A server needs no right to write registers: with %R~cloakroom:r:* and the other kinds of keys one by one, as ~cloakroom:s:*, it can only read them.
+// A server needs no right to write registers: with %R~cloakroom:k:* and the other kinds of keys one by one, as ~cloakroom:s:*, it can only read them.
 // Where INFO is refused, HELLO and +config|get serve. Config.Wait needs +wait besides, and a cluster +cluster|slots.
 //
 // # Topologies

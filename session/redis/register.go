@@ -21,7 +21,7 @@ return 0`
 const dropEntryLua = `
 return redis.call('HDEL', KEYS[1], ARGV[1])`
 
-func (s *Store) registerKey(register string) string { return s.prefix + ":r:{" + register + "}" }
+func (s *Store) registerKey(register string) string { return s.prefix + ":k:{" + register + "}" }
 
 // PutEntry writes an entry, or replaces it.
 func (s *Store) PutEntry(ctx context.Context, register, name string, value []byte) error {

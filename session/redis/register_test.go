@@ -1,7 +1,9 @@
 package redis_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"cloakroom/session/redis"
 	"cloakroom/session/storetest"
@@ -25,8 +27,9 @@ func TestARegisterCanBeReadOnly(t *testing.T) {
 	if err := writer.PutEntry(t.Context(), "apikey", "one", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	rights := "resetchannels resetkeys ~test:s:* %R~test:r:* &test:announce -@all +ping +hello +info +select +hget +hgetall +hset +hdel +eval +evalsha"
-	reader := open(t, user(t, server, rights))
+	const mayWrite = "~test:s:* ~test:e:* ~test:l:* ~test:i:* ~test:m:* ~test:c:* ~test:r:*"
+	rights := user(t, server, strings.Replace(leastRights, "~test:*", mayWrite+" %R~test:k:*", 1))
+	reader := open(t, rights)
 	if got, err := reader.Entry(t.Context(), "apikey", "one"); err != nil || string(got) != "x" {
 		t.Errorf("read: %q, %v", got, err)
 	}
@@ -35,5 +38,8 @@ func TestARegisterCanBeReadOnly(t *testing.T) {
 	}
 	if _, err := reader.DropEntry(t.Context(), "apikey", "one"); err == nil {
 		t.Error("it can be deleted from")
+	}
+	if n, err := script(runner(t, rights), 5*time.Second)(t.Context(), "test:r:{route-x}"); err != nil || n != 1 { // limits are counted all the same
+		t.Errorf("a limit counts %d, %v", n, err)
 	}
 }
