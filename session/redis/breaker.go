@@ -64,8 +64,10 @@ func (b *breaker) ask(ctx context.Context, run func() error) error {
 			if b.rounds.Load() != 0 { // to read is cheaper
 				b.rounds.Store(0)
 			}
-		case errors.Is(err, goredis.ErrClosed) || ctx.Err() != nil && context.Cause(ctx) != errSlow:
+		case errors.Is(err, goredis.ErrClosed):
 			err = undecided{err}
+		case left(ctx):
+			err = undecided{ctx.Err()}
 		default:
 			b.rounds.CompareAndSwap(round, round+1)
 		}
@@ -83,6 +85,14 @@ func (b *breaker) ask(ctx context.Context, run func() error) error {
 		b.health.failing.Store(time.Now().UnixMilli())
 	}
 	return err
+}
+
+// left tells whether the caller left, rather than that the server was too slow. The connection goes by the same deadline as ctx, and may notice first.
+func left(ctx context.Context) bool {
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		<-ctx.Done()
+	}
+	return ctx.Err() != nil && context.Cause(ctx) != errSlow
 }
 
 // answered tells whether the server said something: also an error is an answer.
