@@ -31,11 +31,16 @@ func (s *site) inquire(w http.ResponseWriter, r *http.Request, route *proxy.Rout
 	return q
 }
 
-// resource asks the route's upstream for what the request is about, with the visitor's own token (AUZ-08).
-func (q *inquiry) resource(ctx context.Context) (map[string]any, error) {
+// resource asks the route's upstream for what the request is about, and proves who asks as the request itself will (AUZ-08).
+func (q *inquiry) resource(ctx context.Context) (_ map[string]any, err error) {
 	rec := edge.From(q.HTTP.Context())
 	caller := q.site.introduce(rec, q.visitor)
-	caller.TokenFor = q.site.legTokens(q.sess)
+	caller.TokenFor = q.site.legTokens(q.HTTP, q.route, q.visitor)
+	if q.known != nil {
+		if caller.Assertion, err = q.site.assert(q.visitor, &q.route.Config); err != nil {
+			return nil, err
+		}
+	}
 	who := q.who(rec)
 	found, err := q.route.Resource(ctx, q.HTTP, caller, who.User+" "+who.Session+" "+who.Caller)
 	if leg, ok := errors.AsType[*proxy.LegFailure](err); ok {
@@ -80,6 +85,9 @@ func (q *inquiry) nobody(v policy.Verdict) error {
 
 // denial is the answer to a request that a rule refuses. It says no more than that (AUZ-06), and where to sign in if that would help.
 func denial(v policy.Verdict) error {
+	if p, ok := errors.AsType[*edge.Problem](v.Err); ok && errors.Is(v.Err, proxy.ErrEnded) {
+		return p // the session ended while its token was sought: there is nothing to wait for
+	}
 	switch {
 	case v.Unavailable:
 		return &edge.Problem{Code: "rules_unavailable", RetryAfter: retryAfter, Err: v.Err}

@@ -55,7 +55,7 @@ func (s *site) onBehalfOf(r *http.Request, route *proxy.Route, v visitor) (c pro
 		}
 	}
 	if cfg.On() { // legs get their own
-		c.TokenFor = s.legTokens(v.sess)
+		c.TokenFor = s.legTokens(r, route, v)
 		if v.sess != nil {
 			c.Shown = func() any { return s.shapeUser(v.sess) }
 		}
@@ -72,12 +72,17 @@ func (s *site) visitorsBearer(r *http.Request, route *proxy.Route, v visitor) (b
 	switch {
 	case v.sess != nil:
 		return s.bearer(r.Context(), v.sess, route.Token)
-	case v.caller != nil && v.caller.Kind == inbound.KindBearer && s.rules[route.Index()].pass:
+	case s.passes(route, v):
 		return bearer{token: token(r)}, nil
 	case route.Token.Method == tokens.Client:
 		return s.machineBearer(r.Context(), route.Token)
 	}
 	return bearer{}, nil
+}
+
+// passes reports whether a route's upstream gets the token that a caller came with.
+func (s *site) passes(route *proxy.Route, v visitor) bool {
+	return v.caller != nil && v.caller.Kind == inbound.KindBearer && s.rules[route.Index()].pass
 }
 
 // fresh returns the session with an access token that is good for a while, whatever the route sends: with it come the user's newest roles, and the end of a session that the
@@ -99,14 +104,16 @@ func doesWithout(route *proxy.Route) bool {
 	return route.Config.On() || route.Token.Method != tokens.Session
 }
 
-// legTokens gets the tokens of a composed answer's legs; sess may be nil. It is called from several goroutines.
-func (s *site) legTokens(sess *session.Session) func(context.Context, tokens.Token) (string, func(context.Context) (string, bool), error) {
+// legTokens gets the tokens of a composed answer's legs, and of the resource that rules look at. It is called from several goroutines.
+func (s *site) legTokens(r *http.Request, route *proxy.Route, v visitor) func(context.Context, tokens.Token) (string, func(context.Context) (string, bool), error) {
 	return func(ctx context.Context, t tokens.Token) (string, func(context.Context) (string, bool), error) {
 		var b bearer
 		var err error
 		switch {
-		case sess != nil:
-			b, err = s.bearer(ctx, sess, t)
+		case v.sess != nil:
+			b, err = s.bearer(ctx, v.sess, t)
+		case t.Method == tokens.Session && s.passes(route, v):
+			b.token = token(r)
 		case t.Method == tokens.Client:
 			b, err = s.machineBearer(ctx, t)
 		}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"cloakroom/configs/secret"
+	"cloakroom/proxy/tokens"
 )
 
 // library is an upstream of documents, and a route that looks at them first.
@@ -73,6 +75,20 @@ func TestAResourceThatCannotBeHadIsAnError(t *testing.T) {
 		}
 		if leg, ok := errors.AsType[*LegFailure](err); want != 0 && (!ok || leg.Status != want) {
 			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
+// A session that ends while its token is sought is no outage, so whoever decides must be able to tell.
+func TestAResourceThatIsAskedForByNobodyAnyMoreSaysSo(t *testing.T) {
+	for _, cache := range []time.Duration{0, time.Minute} {
+		rt, asked, _ := library(t, func(c *Config) { c.Resource.Cache = cache })
+		over := fmt.Errorf("%w: logged out", ErrEnded)
+		_, err := rt.Resource(t.Context(), httptest.NewRequest("GET", "/api/documents/7", nil), Caller{
+			TokenFor: func(context.Context, tokens.Token) (string, func(context.Context) (string, bool), error) { return "", nil, over },
+		}, "alice")
+		if !errors.Is(err, over) || asked.Load() != 0 {
+			t.Errorf("%v, asked %d times", err, asked.Load())
 		}
 	}
 }
