@@ -42,6 +42,7 @@ type metrics struct {
 	denials     *prometheus.CounterVec
 	limits      *prometheus.CounterVec
 	uncounted   prometheus.Counter
+	crowded     prometheus.Counter
 	callers     *prometheus.CounterVec
 	events      *prometheus.CounterVec
 }
@@ -81,13 +82,14 @@ func newMetrics(version string) *metrics {
 		uncounted:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "limits_uncounted_total", Help: "Requests that Redis did not count, so that each limit's outage decided."}),
 		callers:     counter("callers_refused_total", "Requests whose credential was refused, or could not be checked, by reason.", "reason"),
 		events:      counter("callers_events_total", "What happened to what callers are known by.", "event"),
+		crowded:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "cloakroom", Name: "connections_refused_total", Help: "Client connections closed at once, because server.max_connections were open."}),
 		revocations: counter("revocations_total", "Revocations of ended sessions' tokens at the provider, by result.", "result"),
 	}
 	m.registry.MustRegister(m.reloads, m.reloadOK, m.configNo, m.configSince)
 	m.reloadOK.Set(1)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "cloakroom", Name: "build_info", Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.own, m.upstream, m.legs, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.grants, m.checks, m.headers, m.denials, m.limits, m.uncounted, m.callers, m.events, info,
+	m.registry.MustRegister(m.requests, m.own, m.upstream, m.legs, m.started, m.endings, m.refused, m.refreshes, m.flushes, m.store, m.providers, m.streams, m.closed, m.revocations, m.grants, m.checks, m.headers, m.denials, m.limits, m.uncounted, m.crowded, m.callers, m.events, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -209,6 +211,8 @@ func (m *metrics) denied(route *proxy.Route, rule, reason, outcome string) {
 func (m *metrics) limited(route, limit, reason string) {
 	m.limits.WithLabelValues(route, limit, reason).Inc()
 }
+
+func (m *metrics) connectionRefused() { m.crowded.Inc() }
 
 func (m *metrics) limitsUncounted() { m.uncounted.Inc() }
 

@@ -53,6 +53,7 @@ func (s *Server) serve(ctx context.Context, stop <-chan struct{}, at listeners) 
 		})
 	}
 	pub := s.httpServer(background, s.Handler())
+	pub.ConnState = s.clients.watch
 	if s.certs != nil {
 		pub.TLSConfig, pub.HTTP2 = s.askForCertificates(s.certs.TLS()), http2Limits()
 	}
@@ -60,6 +61,7 @@ func (s *Server) serve(ctx context.Context, stop <-chan struct{}, at listeners) 
 	defer pub.Close()
 	if at.plain != nil {
 		plain := s.httpServer(background, s.PlainHandler())
+		plain.ConnState = s.clients.watch
 		plain.ReadTimeout, plain.WriteTimeout = 10*time.Second, 30*time.Second
 		start("http", plain, at.plain)
 		defer plain.Close()

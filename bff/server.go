@@ -49,6 +49,7 @@ type Server struct {
 	revoker   *revoker
 	certs     *certs.Keeper // nil without server.tls
 	streams   *streams
+	clients   *connections
 	metrics   *metrics
 	ready     readiness
 	draining  atomic.Bool
@@ -68,6 +69,7 @@ const composeRoom = 512 << 20
 func New(cfg *configs.Config, o Options) (*Server, error) {
 	s := &Server{log: o.Log, now: time.Now, spa: o.SPA, laxCookie: cfg.Session.Cookie.SameSite == "lax", metrics: newMetrics(o.Version)}
 	s.generations.patience = learnTime
+	s.clients = &connections{most: int64(cfg.Server.MaxConnections), refused: s.metrics.connectionRefused}
 	s.room = proxy.NewRoom(composeRoom)
 	var err error
 	if s.origin, err = edge.ParseOrigin(cfg.Server.PublicURL); err != nil {

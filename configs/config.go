@@ -133,6 +133,9 @@ type Server struct {
 	IdleTimeout time.Duration `yaml:"idle_timeout" default:"2m"`
 	// MaxHeader bounds a request's line and headers together; more is answered 431. Between 4KiB and 1MiB.
 	MaxHeader units.Base2Bytes `yaml:"max_header" default:"16KiB"`
+	// MaxConnections is how many client connections may be open at the same time, sockets aside; a further one is closed at once. Each takes some 20 KiB, 50 KiB with tls, and a file descriptor.
+	// Between 16 and 1000000.
+	MaxConnections int `yaml:"max_connections" default:"16384"`
 	// InsecureLocalhostCookies drops the cookies' prefix and Secure, for browsers such as Safari that refuse them on http://localhost. Loopback only.
 	InsecureLocalhostCookies bool `yaml:"insecure_localhost_cookies" default:"false"`
 	// Log is what the server writes to standard error.

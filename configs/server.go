@@ -46,6 +46,9 @@ func (s Server) validateLimits(report func(key, problem string)) {
 	between("shutdown_grace", s.ShutdownGrace, 0, 10*time.Minute)
 	between("read_header_timeout", s.ReadHeaderTimeout, time.Second, time.Minute)
 	between("idle_timeout", s.IdleTimeout, time.Second, time.Hour)
+	if s.MaxConnections < 16 || s.MaxConnections > 1_000_000 {
+		report("max_connections", fmt.Sprintf("%d is not between 16 and 1000000", s.MaxConnections))
+	}
 	if s.MaxHeader < 4*units.KiB || s.MaxHeader > units.MiB {
 		report("max_header", fmt.Sprintf("%v is not between 4KiB and 1MiB", s.MaxHeader))
 	}
