@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dunglas/httpsfv"
 
@@ -118,6 +119,27 @@ func TestWhatALimitTells(t *testing.T) {
 		if cache := a.Header.Get("Cache-Control"); cache != "no-store" {
 			t.Errorf("Cache-Control %q", cache)
 		}
+	}
+}
+
+// RL-07: what is counted is forgotten again by Redis itself.
+func TestCountsExpire(t *testing.T) {
+	t.Parallel()
+	s := onRules(t)
+	b := s.signedIn("zoe")
+	s.get(b, "/limited/zoe", 200)
+	s.get(b, "/search/b/zoe", 200)
+	counts, err := s.Redis.Client.Keys(s.ctx, "cloakroom:r:*").Result()
+	s.check(err)
+	for _, key := range counts {
+		left, err := s.Redis.Client.PTTL(s.ctx, key).Result()
+		s.check(err)
+		if left == -1 || left > time.Hour {
+			t.Errorf("%s is there for %v", key, left)
+		}
+	}
+	if len(counts) < 3 {
+		t.Errorf("%d counts", len(counts))
 	}
 }
 

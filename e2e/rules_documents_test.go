@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cloakroom/e2e/browse"
+	"cloakroom/e2e/up"
 )
 
 // routes are those of documents: who may delete one is the article's example.
@@ -32,6 +33,13 @@ func (d *shelf) routes() string {
     strip_prefix: /documents-of-editors
     resource: {url: "%[1]s/documents/{id}", timeout: 10s}
     allow: {roles: [editor], rules: [owns_draft]}
+  - path: /documents-of-all/{id}
+    upstream: "%[1]s/documents"
+    strip_prefix: /documents-of-all
+    callers: [api_key, bearer]
+    pass_credentials: true
+    resource: {url: "%[1]s/documents/{id}", timeout: 10s}
+    allow: {when: resource.public == true}
 `, d.server.URL)
 }
 
@@ -146,6 +154,26 @@ func (s *rules) tricks(b *browse.Browser) {
 	s.fetch(b, "delete", "/documents/theirs", 405)
 	if n := len(s.shelf.visits("DELETE", "theirs")); n != 0 {
 		s.Errorf("%d deletions of another's document", n)
+	}
+}
+
+// AUZ-08: the look-up for a caller without a session has nobody's token: neither this server's nor the caller's key, and a caller's token only as the request that it is for.
+func TestTheLookUpForACaller(t *testing.T) {
+	t.Parallel()
+	s := onRules(t)
+	s.shelf.put("public", `{"public":true}`)
+	s.shelf.put("secret", `{"public":false}`)
+	key, token := s.newKey(), s.issuers.first.sign(nil)
+	for _, credential := range []string{"X-API-Key: " + key, "Authorization: Bearer " + token} {
+		if a := s.program(0, "GET", "/documents-of-all/public", credential); a.Status != 200 {
+			t.Errorf("%d\n%s", a.Status, s.brief(a))
+		}
+		s.refusedOnce(s.program(0, "GET", "/documents-of-all/secret", credential), 403, refusal{"forbidden", "when", "when_false"})
+	}
+	for i, v := range s.shelf.visits("GET", "public") {
+		if want := []string{"", "", "", up.Thumbprint(token)}[i]; v.token != want && !(i == 2 && v.token == up.Thumbprint(token)) {
+			t.Errorf("request %d had a token: %q", i, v.token)
+		}
 	}
 }
 

@@ -56,17 +56,20 @@ func (r *run) startRuled() (*ruled, error) {
 	out := &ruled{shelf: newShelf(), issuers: newIssuers()}
 	r.undo(out.shelf.close)
 	r.undo(out.issuers.close)
-	ctx, cancel := context.WithTimeout(context.Background(), 80*time.Second)
-	defer cancel()
-	var err error
-	if out.agent, err = r.startAgent(ctx); err != nil {
-		return nil, err
-	}
 	o := stack.Options{Replicas: 2, Corpus: r.corpus, Configure: out.configure}
+	var err error
 	if o.Program, err = r.program(); err != nil {
 		return nil, err
 	}
 	if o.Dir, err = r.tempDir(); err != nil {
+		return nil, err
+	}
+	if _, err = opa.Program(context.Background()); err != nil { // is built now, and not while the clock runs
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if out.agent, err = r.startAgent(ctx); err != nil {
 		return nil, err
 	}
 	if out.stack, err = stack.Start(ctx, o); err != nil {
@@ -91,7 +94,7 @@ callers:
     - {issuer: %q, audience: %q, jwks_url: %q, clock_skew: 0s}
 `, zoneWhereItIs(12, time.Now()), c.Issuer, documentsAPI, d.issuers.first.url(), documentsAPI, d.issuers.first.url()+"/keys")
 	c.Routes = fmt.Sprintf("  - {path: /public/, upstream: %[1]q, auth: none}\n  - {path: /api/, upstream: %[1]q}\n", c.Upstream) +
-		limitRoutes(c.Upstream) + d.agent.routes(c.Upstream) + d.shelf.routes() + callerRoutes(c.Upstream)
+		limitRoutes(c.Upstream) + d.agent.routes(c.Upstream) + d.shelf.routes() + callerRoutes(c.Upstream) + readingRoutes(c.Upstream)
 }
 
 // zoneWhereItIs is a time zone in which it is that hour now.
