@@ -1,7 +1,6 @@
 package bff
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,11 +46,6 @@ func (s *site) proxied(w http.ResponseWriter, r *http.Request, route *proxy.Rout
 	}
 	if err != nil {
 		return s.turnedAway(w, r, err)
-	}
-	if v.caller != nil && !v.caller.Expires.IsZero() { // a stream does not outlive what it was let in by
-		ctx, cancel := context.WithDeadline(r.Context(), v.caller.Expires)
-		defer cancel()
-		r = r.WithContext(ctx)
 	}
 	caller, err := s.onBehalfOf(r, route, v)
 	if err != nil {

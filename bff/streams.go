@@ -44,6 +44,8 @@ type streams struct {
 	metrics *metrics
 	stop    context.CancelFunc
 	done    sync.WaitGroup
+	stops   chan struct{} // closed when this process stops
+	recheck time.Duration // of callers' credentials
 
 	mu       sync.Mutex // guards all below, and the groups. Not held while ending streams or asking the store
 	groups   map[session.ID]*group
@@ -82,7 +84,7 @@ type stream struct {
 // newStreams starts a registry.
 func newStreams(now func() time.Time, idle time.Duration, store questions, m *metrics) *streams {
 	ctx, stop := context.WithCancel(context.Background())
-	r := &streams{now: now, idle: idle, store: store, metrics: m, stop: stop, groups: map[session.ID]*group{}}
+	r := &streams{now: now, idle: idle, store: store, metrics: m, stop: stop, stops: make(chan struct{}), recheck: recheck, groups: map[session.ID]*group{}}
 	r.work, r.idlers = sync.NewCond(&r.mu), sync.NewCond(&r.mu)
 	for range askers {
 		r.done.Go(func() { r.ask(ctx) })
@@ -273,6 +275,9 @@ func (r *streams) expiry(g *group) {
 func (r *streams) drain(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.draining {
+		close(r.stops)
+	}
 	r.draining = true
 	for _, g := range r.groups {
 		for st := range g.members {

@@ -46,8 +46,11 @@ func (s *site) introduce(rec *edge.Record, v visitor) proxy.Caller {
 func (s *site) onBehalfOf(r *http.Request, route *proxy.Route, v visitor) (c proxy.Caller, err error) {
 	cfg := &route.Config
 	c = s.introduce(edge.From(r.Context()), v)
-	if v.sess != nil {
+	switch {
+	case v.sess != nil:
 		c.Track, c.Challenged = s.streams.tracker(v.sess, r), s.challenged(r, v)
+	case v.caller != nil:
+		c.Track = s.callersTracker(r, v.caller)
 	}
 	if v.known != nil {
 		if c.Assertion, err = s.assert(v, cfg); err != nil {
