@@ -34,7 +34,9 @@ export const keepAlive = () => call('/bff/keepalive', { method: 'POST' });
 // signInURL starts a sign-in that comes back to this page.
 export function signInURL(login = '/bff/login') {
   const here = location.pathname + location.search;
-  return `${login.split('?')[0]}?return_to=${encodeURIComponent(here.startsWith('/bff') ? '/' : here)}`;
+  const to = new URL(login, location.origin); // its query may say what kind of sign-in is wanted
+  to.searchParams.set('return_to', here.startsWith('/bff') ? '/' : here);
+  return to.pathname + to.search;
 }
 
 // signOut ends the session and moves on to where the server says, which is the provider's own sign-out.
