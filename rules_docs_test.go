@@ -126,3 +126,19 @@ func TestTheTestsOfOutagesExist(t *testing.T) {
 		}
 	}
 }
+
+// A metric that a page mentions, in a query or an alert, is one that there is.
+func TestTheMetricsThatPagesMentionExist(t *testing.T) {
+	real := named("(?m)^\\| `(cloakroom_[a-z_]+)` \\|", read(t, "docs/metrics-and-logs.md")) // which another test holds against the program
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil || len(pages) == 0 || len(real) < 20 {
+		t.Fatalf("%d pages, %d metrics (%v)", len(pages), len(real), err)
+	}
+	for _, page := range append(pages, "configs/examples/rules.yaml") {
+		for _, name := range named(`\b(cloakroom_[a-z_]+[a-z])`, read(t, page)) {
+			if !slices.Contains(real, strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count")) && !slices.Contains(real, name) {
+				t.Errorf("%s mentions %s, which does not exist", page, name)
+			}
+		}
+	}
+}
