@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cloakroom/bff/edge"
+	"cloakroom/bff/limit"
 	"cloakroom/bff/policy"
 	"cloakroom/bff/provider"
 	"cloakroom/bff/static"
@@ -75,6 +76,11 @@ func (s *site) turnedAway(w http.ResponseWriter, r *http.Request, err error) err
 // signInFirst starts the sign-in that a navigation to a page needs. The cross-site check has passed; where it passed only because the
 // Strict cookie would have stayed at home, the sign-in must not bring it along to what another site may have asked for. needs is what the sign-in must bring; nil: any will do.
 func (s *site) signInFirst(w http.ResponseWriter, r *http.Request, needs *policy.StepUp) error {
+	over, err := s.take(w, r, s.limiter.Login(), limit.Who{Client: edge.From(r.Context()).ClientIP})
+	over()
+	if err != nil {
+		return err
+	}
 	target, reason := returnTo(r.URL.RequestURI())
 	if reason != "" || !s.ours(r) && !s.isPage(target) {
 		target = "/"

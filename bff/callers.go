@@ -17,6 +17,12 @@ func (s *site) wireCallers() (err error) {
 	if len(s.cfg.Callers.Kinds()) == 0 {
 		return nil
 	}
+	s.credentialsIn = "Authorization"
+	for _, name := range s.cfg.CredentialHeaders() {
+		if name = http.CanonicalHeaderKey(name); name != s.credentialsIn {
+			s.credentialsIn += ", " + name
+		}
+	}
 	if b := s.before; b != nil && b.callers != nil && reflect.DeepEqual(b.cfg.Callers, s.cfg.Callers) && reflect.DeepEqual(b.trusted, s.trusted) {
 		s.callers, s.endCallers = b.callers, b.endCallers
 		return nil

@@ -21,6 +21,12 @@ func (s *site) identify(w http.ResponseWriter, r *http.Request, route *proxy.Rou
 	if cfg.Auth != "none" || crossing.Upgrade {
 		w.Header().Add("Vary", edge.VaryCrossing)
 	}
+	if vary := s.rules[route.Index()].vary; vary != "" {
+		w.Header().Add("Vary", vary)
+	}
+	if len(r.Header["Authorization"]) > 1 {
+		return visitor{}, s.badCredential(w, r, &inbound.Refusal{Status: http.StatusBadRequest, Reason: inbound.ReasonTwo})
+	}
 	if s.callers != nil {
 		kind, err := s.callers.Present(r, s.rules[route.Index()].callers)
 		if err != nil {
@@ -137,8 +143,11 @@ func mayBring(kind string, cfg *proxy.Config, c edge.Crossing, own edge.Origin, 
 	if cookie && (cfg.Auth != "none" || c.Upgrade) {
 		return bringsTwo
 	}
-	if kind != inbound.KindBasic && kind != inbound.KindCertificate || shared {
+	if kind != inbound.KindBasic && kind != inbound.KindCertificate {
 		return bringsOne // no browser adds it by itself
+	}
+	if shared && (c.Mode == "" || c.Mode == "cors") {
+		return bringsOne // the operator trusts this origin's scripts. A form or an image of it is none of them
 	}
 	if !slices.Contains([]string{"", "same-origin", "none"}, c.Site) || c.Origin != "" && c.Origin != own.String() {
 		return bringsFromElsewhere

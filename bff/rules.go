@@ -17,6 +17,7 @@ type rules struct {
 	policy  *policy.Policy // nil: nothing
 	limits  *limit.Set     // nil: none
 	callers []string       // the kinds that may come without a session
+	vary    string         // where such a caller brings what it is known by
 	pass    bool           // the caller's own token goes on to the upstream
 
 	value func(path, name string) (string, bool) // of the route; once for all requests, because a method's value is an allocation
@@ -41,6 +42,9 @@ func (s *site) wireRules() (err error) {
 
 func (s *site) compileRules(r configs.Route) (out rules, err error) {
 	out.callers, out.pass = r.Callers, r.PassCredentials
+	if len(r.Callers) > 0 {
+		out.vary = s.credentialsIn
+	}
 	if out.policy, err = s.policies.Compile(r.Allow, r.Resource.On()); err != nil {
 		return out, fmt.Errorf("allow: %w", err)
 	}

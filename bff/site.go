@@ -31,6 +31,7 @@ type site struct {
 	logoutStates    logoutStates
 	assertions      *assertion.Signer // nil without keys
 	callers         *inbound.Inbound  // nil without callers
+	credentialsIn   string            // the headers in which they bring what they are known by; without them empty
 	endCallers      func()            // ends what keeps them known; nil until start
 	policies        *policy.Set
 	limiter         *limit.Limiter
