@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"cloakroom/configs"
 )
@@ -16,15 +15,6 @@ import (
 // PRX-42: connections on which nothing comes take no more than there is for them, and what was open before goes on.
 func TestConnectionsHaveABound(t *testing.T) {
 	h := newHouse(t, func(c *configs.Config) { c.Server.MaxConnections = 3 })
-	dial := func() net.Conn {
-		c, err := net.Dial("tcp", "127.0.0.1:"+strings.TrimPrefix(h.origin, "http://localhost:"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		c.SetDeadline(time.Now().Add(20 * time.Second))
-		return c
-	}
 	answered := func(c net.Conn) bool {
 		fmt.Fprintf(c, "GET /public/x HTTP/1.1\r\nHost: %s\r\n\r\n", h.server.origin.Host)
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -34,14 +24,14 @@ func TestConnectionsHaveABound(t *testing.T) {
 		io.Copy(io.Discard, res.Body)
 		return res.StatusCode == http.StatusOK
 	}
-	first := dial()
+	first := h.dial(t)
 	if !answered(first) {
 		t.Fatal("the first connection was not served")
 	}
-	silent := dial()
-	dial()
+	silent := h.dial(t)
+	h.dial(t)
 	h.eventually("three are open", func() bool { return h.server.clients.open.Load() == 3 })
-	if answered(dial()) {
+	if answered(h.dial(t)) {
 		t.Error("a fourth connection was served, and three are open")
 	}
 	if !answered(first) {
@@ -52,7 +42,7 @@ func TestConnectionsHaveABound(t *testing.T) {
 	}
 	silent.Close()
 	h.eventually("a place is free again", func() bool { return h.server.clients.open.Load() < 3 })
-	if !answered(dial()) {
+	if !answered(h.dial(t)) {
 		t.Error("a connection was not served, and there was room")
 	}
 }

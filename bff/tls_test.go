@@ -15,7 +15,7 @@ import (
 )
 
 // newTLSHouse speaks TLS at the front, and plain HTTP beside it. The result's authority vouches for it.
-func newTLSHouse(t *testing.T) (*house, *ca.Authority) {
+func newTLSHouse(t *testing.T, more ...func(*configs.Config)) (*house, *ca.Authority) {
 	t.Helper()
 	a, err := ca.NewAuthority()
 	if err != nil {
@@ -33,6 +33,7 @@ func newTLSHouse(t *testing.T) (*house, *ca.Authority) {
 				t.Fatal(err)
 			}
 		}
+		together(more...)(cfg)
 	})
 	return h, a
 }
