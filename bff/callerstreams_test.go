@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"cloakroom/bff/inbound"
+	"cloakroom/bff/limit"
 	"cloakroom/configs"
 )
 
@@ -85,4 +86,34 @@ func TestAStreamEndsWhenItsKeyExpires(t *testing.T) {
 	if res := h.browser().do("GET", "/api/answer", nil, "X-API-Key", key); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("%d", res.StatusCode)
 	}
+}
+
+// RL-08: a socket counts for as long as it is open, and no longer.
+func TestASocketHoldsItsPlaceUntilItEnds(t *testing.T) {
+	h := newStreamHouse(t, func(c *configs.Config) {
+		c.Callers.APIKey = inbound.APIKey{Header: "X-API-Key"}
+		c.Routes[0].Callers, c.Routes[0].Limit = []string{"api_key"}, []limit.Limit{{Concurrent: 1, Per: "user"}}
+	})
+	h.server.streams.recheck = 20 * time.Millisecond
+	key, id := h.newKey(APIKey{Name: "first"})
+	closed := h.keySocket(key)
+	b := h.browser()
+	if res := b.do("GET", "/api/answer", nil, "X-API-Key", key); res.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("beside the socket: %d", res.StatusCode)
+	}
+	b.signIn("/bff/login")
+	mine, err := b.socket("/api/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.socket("/api/socket"); err == nil {
+		t.Error("a second socket of a user")
+	}
+	mine.CloseNow()
+	h.eventually("the user's place is free", func() bool { _, err := b.socket("/api/socket"); return err == nil })
+	ring := &KeyRing{store: h.server.store.(register), now: time.Now, close: func() error { return nil }}
+	if _, err := ring.Revoke(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	h.closes(closed, 4401)
 }
