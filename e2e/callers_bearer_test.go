@@ -189,6 +189,17 @@ func TestACallersStreamsEndWithTheToken(t *testing.T) {
 			t.Fatal("a stream has not ended")
 		}
 	}
+	for _, r := range s.Replicas {
+		s.eventually("the log of "+r.Name+" says why they ended", func() bool {
+			why := 0
+			for _, l := range r.Lines() {
+				if l.Is("request") && l.Fields["caller"] == "bearer" && l.Fields["ended"] == "credential_expired" {
+					why++
+				}
+			}
+			return why == 2
+		})
+	}
 }
 
 // tillEnd opens an event stream and a WebSocket on a replica, and says when they are over.
