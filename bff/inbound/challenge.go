@@ -49,8 +49,11 @@ func tokenError(reason string) string {
 	return `, error="invalid_token"`
 }
 
-// script reports whether a browser says that not a person but a script, an image or the like asks.
+// script reports whether a browser says that not a person but a script, an image or the like asks. One without fetch metadata says so by what no navigation to a page
+// has: the header of the cross-site check, or an Origin.
 func script(r *http.Request) bool {
-	mode := r.Header.Get("Sec-Fetch-Mode")
-	return mode != "" && mode != "navigate"
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode != "navigate"
+	}
+	return len(r.Header["X-Csrf"]) > 0 || len(r.Header["Origin"]) > 0
 }

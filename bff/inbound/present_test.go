@@ -168,6 +168,8 @@ func TestChallenges(t *testing.T) {
 		{"a navigation may be asked for a password", "X-API-Key", []string{"Sec-Fetch-Mode: navigate"}, []string{KindBasic}, []string{`Basic realm="api", charset="UTF-8"`}},
 		{"a script is not", "X-API-Key", []string{"Sec-Fetch-Mode: cors"}, []string{KindBasic}, nil},
 		{"nor an image", "X-API-Key", []string{"Sec-Fetch-Mode: no-cors"}, []string{KindBasic, KindBearer}, []string{`Bearer realm="cloakroom"`}},
+		{"nor a script of a browser without metadata", "X-API-Key", []string{"X-CSRF: 1"}, []string{KindBasic}, nil},
+		{"nor one that posts", "X-API-Key", []string{"Origin: https://app.example.com"}, []string{KindBasic}, nil},
 		{"keys and tokens in the same header are one challenge", "Authorization", nil, []string{KindAPIKey, KindBearer}, []string{`Bearer realm="cloakroom"`}},
 		{"no kinds", "X-API-Key", nil, nil, nil},
 	} {
