@@ -61,7 +61,7 @@ func (s *site) identify(w http.ResponseWriter, r *http.Request, route *proxy.Rou
 	case lackPasses:
 		return visitor{}, nil
 	case lackSignsIn:
-		return visitor{}, s.signInFirst(w, r, nil)
+		return visitor{}, s.signInFirst(w, r, signInHelps{})
 	}
 	return visitor{}, s.uninvited(w, r, route, err)
 }

@@ -10,6 +10,7 @@ import (
 	"cloakroom/bff/edge"
 	"cloakroom/bff/policy"
 	"cloakroom/proxy"
+	"cloakroom/session"
 )
 
 // inquiry is a request and who makes it, as rules see them.
@@ -70,7 +71,7 @@ func (q *inquiry) judge(v policy.Verdict) error {
 	if v.Reason == policy.ReasonNobody {
 		return q.nobody(v)
 	}
-	return denial(v)
+	return s.denial(v, q.sess)
 }
 
 // nobody is the answer where a rule is about who asks, and nobody is known. A session helps where one is read: elsewhere a browser that was sent to sign in
@@ -78,13 +79,13 @@ func (q *inquiry) judge(v policy.Verdict) error {
 func (q *inquiry) nobody(v policy.Verdict) error {
 	err := q.site.uninvited(q.w, q.HTTP, q.route, v.Err)
 	if p, ok := errors.AsType[*edge.Problem](err); ok && p.Code == "signed_out" {
-		return signInHelps{p, nil}
+		return signInHelps{Problem: p}
 	}
 	return err
 }
 
 // denial is the answer to a request that a rule refuses. It says no more than that (AUZ-06), and where to sign in if that would help.
-func denial(v policy.Verdict) error {
+func (s *site) denial(v policy.Verdict, sess *session.Session) error {
 	if p, ok := errors.AsType[*edge.Problem](v.Err); ok && errors.Is(v.Err, proxy.ErrEnded) {
 		return p // the session ended while its token was sought: there is nothing to wait for
 	}
@@ -92,7 +93,7 @@ func denial(v policy.Verdict) error {
 	case v.Unavailable:
 		return &edge.Problem{Code: "rules_unavailable", RetryAfter: retryAfter, Err: v.Err}
 	case v.StepUp != nil:
-		return signInHelps{stepUpProblem(*v.StepUp), v.StepUp}
+		return s.stepUp(*v.StepUp, sess)
 	case v.Reason == policy.ReasonResource:
 		return &edge.Problem{Code: "not_found", Err: v.Err} // whether it is there is nobody's business who may not see it
 	}
@@ -102,15 +103,23 @@ func denial(v policy.Verdict) error {
 // signInHelps is a problem that a navigation is spared: it is sent to sign in.
 type signInHelps struct {
 	*edge.Problem
-	stepUp *policy.StepUp // what the sign-in must bring; nil: any will do
+	stepUp   *policy.StepUp // what the sign-in must bring; nil: any will do
+	provider string         // where; empty: the default one
 }
 
 // Unwrap is the problem.
 func (e signInHelps) Unwrap() error { return e.Problem }
 
-// stepUpProblem tells a script where its user signs in again in the way that is asked for. It adds its own return_to.
-func stepUpProblem(up policy.StepUp) *edge.Problem {
-	return &edge.Problem{Code: "step_up", Login: loginPath + "?" + up.Query().Encode()}
+// stepUp tells a script where its user signs in again in the way that is asked for, which is where the session is from: the default provider may know the user by another name, or
+// not at all. The script adds its own return_to.
+func (s *site) stepUp(up policy.StepUp, sess *session.Session) signInHelps {
+	help, q := signInHelps{stepUp: &up}, up.Query()
+	if sess != nil && sess.Provider != s.defaultProvider {
+		help.provider = sess.Provider
+		q.Set("provider", sess.Provider)
+	}
+	help.Problem = &edge.Problem{Code: "step_up", Login: loginPath + "?" + q.Encode()}
+	return help
 }
 
 // challenged judges what an upstream wants of its user (RFC 9470). The answer is the way to sign in, where that would help. Where the user has signed in in that way
@@ -127,6 +136,6 @@ func (s *site) challenged(r *http.Request, v visitor) func([]string) error {
 			return &edge.Problem{Code: "step_up_in_vain"}
 		}
 		rec.Reason = "step_up_by_upstream"
-		return signInHelps{stepUpProblem(up), &up}
+		return s.stepUp(up, v.sess)
 	}
 }
