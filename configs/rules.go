@@ -137,7 +137,7 @@ func nobodyCounts(r Route, l limit.Limit) string {
 	if r.Auth != "none" || len(r.Callers) > 0 || !slices.Contains([]string{"user", "session", "caller"}, l.Per) {
 		return ""
 	}
-	return fmt.Sprintf("is %s, and auth: none says that nobody is known here; write per: ip, or per: route", l.Per)
+	return fmt.Sprintf("per: %s counts nobody, since auth: none says that nobody is known here; write per: ip, or per: route", l.Per)
 }
 
 // validateLimits reports routes that name shared limits which there are not, or count those whom they do not know.
@@ -159,6 +159,8 @@ func (c Config) validateLimits(report func(key, problem string)) {
 				problem += fmt.Sprintf(", did you mean %q?", best)
 			} else if len(all) > 0 && len(all) <= 20 {
 				problem += "; there are " + strings.Join(all, ", ")
+			} else if len(all) == 0 {
+				problem += fmt.Sprintf("; in the main file write, for example, limits: {shared: {%s: {rate: 60/1m}}}", l.Shared)
 			}
 			report(fmt.Sprintf("routes[%d].limit[%d].shared", i, j), problem)
 		}
