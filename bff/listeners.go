@@ -66,11 +66,14 @@ func (s *Server) wireTLS(cfg configs.Server) (err error) {
 	return nil
 }
 
+// maxRequests is how many requests a client may have under way on one HTTP/2 connection. RFC 9113, section 6.5.2, advises against fewer.
+const maxRequests = 100
+
 // http2Limits bound what one connection may ask for at once. What is reset counts until its handler has ended, and a flood of resets or of headers ends the
 // connection: net/http does that by itself (PRX-46).
 func http2Limits() *http.HTTP2Config {
 	return &http.HTTP2Config{
-		MaxConcurrentStreams: 100, // RFC 9113, section 6.5.2, advises against fewer
+		MaxConcurrentStreams: maxRequests,
 		SendPingTimeout:      time.Minute,
 		PingTimeout:          30 * time.Second, // a device that has gone without a word
 	}

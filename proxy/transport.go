@@ -16,6 +16,9 @@ import (
 // many as there are open pages, they would otherwise leave none for the requests of those pages.
 const maxStreams = 16 << 10
 
+// maxAnswerHeaders bounds the headers of an upstream's answer, in bytes.
+const maxAnswerHeaders = 256 << 10
+
 // pools are one generation of the connections to one server.
 type pools struct {
 	requests, streams pool
@@ -63,7 +66,7 @@ func (u *service) transport(dial func(context.Context, string, string) (net.Conn
 		MaxIdleConnsPerHost:    256,
 		MaxConnsPerHost:        most, // further requests wait for one, as long as their timeout allows
 		IdleConnTimeout:        60 * time.Second,
-		MaxResponseHeaderBytes: 256 << 10,
+		MaxResponseHeaderBytes: maxAnswerHeaders,
 		WriteBufferSize:        4 << 10,
 		ReadBufferSize:         4 << 10,
 	}
