@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
+	"cloakroom/bff/inbound"
+	"cloakroom/bff/policy"
 	"cloakroom/configs"
 )
 
@@ -16,8 +20,17 @@ import (
 type Difference struct{ What, Want, Got string }
 
 // Ask explains the request of an expectation.
-func (e *Explainer) Ask(r configs.ExpectedRequest, users map[string]map[string]any) Explanation {
-	req := Request{Method: r.Method, Target: r.Path, Header: From(r.From), Claims: users[r.As]}
+func (e *Explainer) Ask(r configs.ExpectedRequest, x *configs.Expectations) Explanation {
+	req := Request{Method: r.Method, Target: r.Path, Header: From(r.Sender()), Claims: x.Users[r.As], OPA: r.OPA, NoResource: r.Resource == "none"}
+	if c, ok := x.Callers[r.Caller]; ok {
+		req.Caller = Described(&c)
+	}
+	// What cannot be read was a mistake of the file's.
+	req.Now, _ = time.Parse(time.RFC3339, r.Now)
+	req.Client, _ = netip.ParseAddr(r.ClientIP)
+	if object, ok := r.Resource.(map[string]any); ok {
+		req.Resource = asResource(object)
+	}
 	for name, value := range r.Headers {
 		req.Header.Set(name, value)
 	}
@@ -33,6 +46,24 @@ func (e *Explainer) Ask(r configs.ExpectedRequest, users map[string]map[string]a
 		req.Carry(text)
 	}
 	return e.Explain(req)
+}
+
+// Described is a caller of an expectation as a request has it.
+func Described(c *configs.ExpectedCaller) *inbound.Description {
+	return &inbound.Description{Kind: c.Kind, Subject: c.Sub, Roles: c.Roles, Scopes: c.Scopes, Claims: c.Claims}
+}
+
+// asResource is an object as an upstream would send it, whose numbers are text.
+func asResource(object map[string]any) map[string]any {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return object
+	}
+	read, err := policy.ParseResource(text)
+	if err != nil {
+		return object
+	}
+	return read
 }
 
 // Carry gives the request a body: as JSON, if its headers do not say what it is.
@@ -61,6 +92,8 @@ func (x Explanation) Differs(want configs.Expected) []Difference {
 		compare("status", strconv.Itoa(want.Status), x.status())
 	}
 	given("code", want.Code, cmp.Or(x.Code, "none"))
+	given("rule", want.Rule, cmp.Or(x.Rule, "none"))
+	given("reason", want.Reason, cmp.Or(x.Reason, "none"))
 	given("upstream", want.Upstream, cmp.Or(x.Upstream, "none"))
 	for _, name := range slices.Sorted(maps.Keys(want.Headers)) {
 		got := "none"

@@ -2,12 +2,17 @@ package bff
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"cloakroom/bff/edge"
+	"cloakroom/bff/inbound"
+	"cloakroom/bff/policy"
 	"cloakroom/configs"
 	"cloakroom/proxy"
 )
@@ -15,9 +20,12 @@ import (
 // Explainer tells what a server with a configuration would do with a request, and why, without a server: no session is
 // read, no provider asked, nothing sent. It decides by the functions by which the server decides.
 type Explainer struct {
-	cfg    *configs.Config
-	origin edge.Origin
-	table  *proxy.Table
+	cfg      *configs.Config
+	origin   edge.Origin
+	table    *proxy.Table
+	callers  *inbound.Inbound // nil without callers
+	policies *policy.Set
+	book     []rules // by the number of the route
 }
 
 // NewExplainer compiles the routes as a server does. Close it when it is no longer needed.
@@ -26,11 +34,20 @@ func NewExplainer(cfg *configs.Config) (*Explainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server.public_url: %w", err)
 	}
-	table, err := proxy.Compile(cfg.Proxied(), cfg.Upstreams, proxy.Deps{Via: origin.Host, OnError: func(http.ResponseWriter, *http.Request, error) {}}, nil)
+	e := &Explainer{cfg: cfg, origin: origin}
+	if err := e.wireCallers(); err != nil {
+		return nil, fmt.Errorf("callers: %w", err)
+	}
+	if err := e.wireRules(); err != nil {
+		return nil, err
+	}
+	e.table, err = proxy.Compile(cfg.Proxied(), cfg.Upstreams, proxy.Deps{
+		Via: origin.Host, Credentials: cfg.CredentialHeaders(), OnError: func(http.ResponseWriter, *http.Request, error) {},
+	}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
-	return &Explainer{cfg: cfg, origin: origin, table: table}, nil
+	return e, nil
 }
 
 // Close lets go of what the routes hold.
@@ -46,8 +63,19 @@ type Request struct {
 	Header http.Header
 	// Body is the request's; nil is one that is not known: of a GET or HEAD none, of another method any that may be there. An empty one is none.
 	Body []byte
-	// Claims are those of the ID token of the user who is signed in; nil: nobody is.
+	// Claims are those of the ID token of the user who is signed in; nil: nobody is. `scope` is what the token endpoint granted with it, and `auth_time` may be a time in words.
 	Claims map[string]any
+	// Caller is who brings a credential of its own, which is good; nil: nobody does.
+	Caller *inbound.Description
+	// Resource is what the route's resource is; nil: nobody knows, and rules about it are taken to hold. NoResource is that there is none.
+	Resource   map[string]any
+	NoResource bool
+	// OPA is what agents say, OPAAllows or OPADenies; empty: nobody knows, and they are taken to allow.
+	OPA string
+	// Now is the time of the request; zero: this moment.
+	Now time.Time
+	// Client is the client's address; invalid: 192.0.2.1.
+	Client netip.Addr
 }
 
 // Verdicts on a request.
@@ -79,6 +107,9 @@ type Explanation struct {
 	// Status is that of the answer, where it is not the upstream's or the app's; Code is the problem's.
 	Status int    `json:"status,omitempty"`
 	Code   string `json:"code,omitempty"`
+	// Rule is the rule that refuses, and Reason why, as the log has them.
+	Rule   string `json:"rule,omitempty"`
+	Reason string `json:"reason,omitempty"`
 	// Route is the route that the request belongs to; nil for none.
 	Route *ExplainedRoute `json:"route,omitempty"`
 	// Others are the routes whose pattern matches the path too, and why they are not it.
@@ -110,12 +141,20 @@ type ExplainedRoute struct {
 
 // Step is one decision.
 type Step struct {
-	// Name is what it is about: path, route, cross_site, session, …
+	// Name is what it is about: path, route, cross_site, session, rule, …
 	Name string `json:"name"`
 	// Passes is whether the request goes on.
 	Passes bool `json:"passes"`
 	// Reason is in words.
 	Reason string `json:"reason"`
+	// Rule is the rule that it is about, and Code its reason to refuse. Reported is that it refuses, and only reports.
+	Rule     string `json:"rule,omitempty"`
+	Code     string `json:"code,omitempty"`
+	Reported bool   `json:"reported,omitempty"`
+	// Asked is that others would be asked, whose answer is not known and taken to be yes; URL is where, and Input what an agent is told.
+	Asked bool            `json:"asked,omitempty"`
+	URL   string          `json:"url,omitempty"`
+	Input json.RawMessage `json:"input,omitempty"`
 }
 
 // question is a request on its way through the steps.
@@ -126,8 +165,7 @@ type question struct {
 	route *proxy.Route
 	// anonymous is a request that goes on without a session whoever sends it.
 	anonymous bool
-	// user is that somebody is signed in, and the session counts.
-	user    bool
+	visitor
 	caller  proxy.Caller
 	preview *proxy.Preview
 	out     *Explanation
@@ -138,14 +176,22 @@ func (e *Explainer) Explain(req Request) Explanation {
 	if req.Method == "" {
 		req.Method = http.MethodGet
 	}
+	if req.Now.IsZero() {
+		req.Now = time.Now()
+	}
+	if !req.Client.IsValid() {
+		req.Client = someone
+	}
 	out := Explanation{Request: req.Method + " " + req.Target}
 	q := &question{Explainer: e, Request: req, out: &out}
 	// The order is the server's: see Server.Handler and site.proxied. Each step says whether the request goes on.
 	for _, step := range []func() bool{
 		q.readPath,
 		q.findRoute,
+		q.credential,
 		q.crossSite,
 		q.session,
+		q.rules,
 		q.token,
 		q.admission,
 		q.validation,
@@ -173,11 +219,16 @@ func (q *question) stop(name, verdict, format string, args ...any) bool {
 
 // refuse is stop with a problem.
 func (q *question) refuse(name string, p *edge.Problem, format string, args ...any) bool {
-	q.out.Code, q.out.Status = p.Code, p.Status
+	q.answered(p)
+	return q.stop(name, Refused, format, args...)
+}
+
+// answered is that a problem is the answer.
+func (q *question) answered(p *edge.Problem) {
+	q.out.Verdict, q.out.Code, q.out.Status = Refused, p.Code, p.Status
 	if entry, ok := edge.Lookup(p.Code); ok && p.Status == 0 {
 		q.out.Status = entry.Status
 	}
-	return q.stop(name, Refused, format, args...)
 }
 
 // readPath makes the request that net/http and the edge would make of it.
@@ -198,6 +249,7 @@ func (q *question) readPath() bool {
 		delete(r.Header, "Host")
 	}
 	q.r = r
+	q.bring()
 	if edge.Unanswerable(r.Method) {
 		return q.refuse("path", &edge.Problem{Code: "method_not_allowed"}, "%s never reaches anything", r.Method)
 	}

@@ -2,13 +2,17 @@ package bff
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"cloakroom/bff/assertion"
+	"cloakroom/bff/inbound"
+	"cloakroom/bff/policy"
 	"cloakroom/configs"
 	"cloakroom/configs/secret"
 	"cloakroom/proxy"
@@ -35,6 +39,7 @@ type generator struct {
 	*rand.Rand
 	h         *house
 	described string
+	elsewhere *elsewhere
 }
 
 func (g *generator) one(of ...string) string { return of[g.IntN(len(of))] }
@@ -118,7 +123,9 @@ func (g *generator) configuration(like *configs.Config) *configs.Config {
 		c := *like
 		c.Routes = nil
 		for range 2 + g.IntN(4) {
-			c.Routes = append(c.Routes, configs.Route{Config: g.route(like.Routes[0].Config)})
+			r := configs.Route{Config: g.route(like.Routes[0].Config), Allow: configs.Default[policy.Allow]()}
+			g.restrict(&r)
+			c.Routes = append(c.Routes, r)
 		}
 		if e, err := NewExplainer(&c); err == nil {
 			e.Close()
@@ -144,6 +151,9 @@ func (g *generator) request() Request {
 			r.Header[h[0]] = []string{h[1]}
 		}
 	}
+	if g.chance(5) {
+		r.Header["X-Api-Key"] = []string{"no key"}
+	}
 	if r.Method == "OPTIONS" && g.chance(40) {
 		r.Header["Origin"], r.Header["Access-Control-Request-Method"] = []string{"https://partner.example"}, []string{g.one("GET", "POST", "PUT")}
 	}
@@ -167,13 +177,20 @@ func TestExplanationAndServerAgreeOnAnything(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h := newHouse(t, func(c *configs.Config) { c.Assertions = assertion.Config{Keys: []secret.String{assertionKey(t)}} })
+	elsewhere := newElsewhere(t)
+	h := newHouse(t, func(c *configs.Config) {
+		c.Assertions = assertion.Config{Keys: []secret.String{assertionKey(t)}}
+		c.Callers.APIKey = inbound.APIKey{Header: "X-API-Key"}
+		c.Rules = namedRules()
+	})
 	b := h.browser()
 	b.signIn("/bff/login")
-	cookie, base, alice := sessionCookieOf(h, b), h.server.current.Load().cfg, b.user().Claims
+	cookie, base, ada := sessionCookieOf(h, b), h.server.current.Load().cfg, claimsOf(b)
+	key, id := h.newKey(APIKey{Name: "importer", Roles: []string{"support"}, Scopes: []string{"orders.read"}})
+	importer := &inbound.Description{Kind: "api_key", Subject: id, Roles: []string{"support"}, Scopes: []string{"orders.read"}}
 	seen := map[string]int{}
 	for seed := range uint64(80) {
-		g := &generator{rand.New(rand.NewPCG(seed, 4)), h, file}
+		g := &generator{rand.New(rand.NewPCG(seed, 4)), h, file, elsewhere}
 		cfg := g.configuration(base)
 		if cfg.SPA.Dir = ""; g.chance(50) {
 			cfg.SPA.Dir = app
@@ -188,11 +205,20 @@ func TestExplanationAndServerAgreeOnAnything(t *testing.T) {
 		for range 40 {
 			req, with := g.request(), ""
 			if g.chance(60) {
-				req.Claims, with = alice, cookie
+				req.Claims, with = ada, cookie
 			}
+			if g.chance(15) {
+				req.Caller = importer
+			}
+			g.tell(&req)
 			got := e.Explain(req)
 			seen[got.Verdict]++
 			seen[got.Code]++
+			seen[got.Reason]++
+			if req.Caller != nil { // the stand-in was for the explanation
+				req.Header = maps.Clone(req.Header)
+				req.Header["X-Api-Key"] = append(slices.Clone(req.Header["X-Api-Key"]), key)
+			}
 			agree(t, h, got, req, with)
 			if t.Failed() {
 				t.Fatalf("seed %d, routes:\n%s", seed, routesText(cfg))
@@ -200,7 +226,8 @@ func TestExplanationAndServerAgreeOnAnything(t *testing.T) {
 		}
 		e.Close()
 	}
-	for _, must := range []string{Forwarded, Refused, SignIn, Bounced, Preflight, App, Endpoint, Answered, "not_found", "method_not_allowed", "cross_site", "signed_out", "bad_request_path", "bad_query", "misdirected", "loop", "invalid_request", "unsupported_media_type", "body_too_large", "bad_upgrade", "bad_request"} {
+	for _, must := range []string{Forwarded, Refused, SignIn, Bounced, Preflight, App, Endpoint, Answered, "not_found", "method_not_allowed", "cross_site", "signed_out", "bad_request_path", "bad_query", "misdirected", "loop", "invalid_request", "unsupported_media_type", "body_too_large", "bad_upgrade", "bad_request",
+		"bad_credential", "bad_credentials", "forbidden", "step_up", "two_credentials", "role_missing", "scope_missing", "when_false", "when_error", "nobody", "acr_insufficient", "resource_missing", "opa_denied", "request_unclear"} {
 		if seen[must] == 0 {
 			t.Errorf("no request was %s: %v", must, seen)
 		}

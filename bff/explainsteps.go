@@ -12,14 +12,16 @@ import (
 	"cloakroom/bff/edge"
 	"cloakroom/proxy"
 	"cloakroom/proxy/tokens"
+	"cloakroom/session"
 )
 
 // Placeholders stand for what only a real request has.
 const (
-	accessToken = "[the session's access token]"
-	ownToken    = "[this server's own access token]"
-	secretValue = "[secret]"
-	requestID   = "[request ID]"
+	accessToken  = "[the session's access token]"
+	ownToken     = "[this server's own access token]"
+	callersToken = "[the caller's access token]"
+	secretValue  = "[secret]"
+	requestID    = "[request ID]"
 )
 
 // someone is the client's address in an explanation: one of those that are kept for documentation (RFC 5737).
@@ -101,8 +103,11 @@ func (q *question) explained(rt *proxy.Route, why string) ExplainedRoute {
 
 // crossSite decides by where the request comes from, as site.admit does.
 func (q *question) crossSite() bool {
-	cfg := &q.route.Config
-	standing, reason := stand(cfg, edge.CrossingOf(q.r), q.origin, q.cfg.Session.Cookie.SameSite == "lax", q.route.Share(http.Header{}, q.r))
+	if q.visitor.caller != nil {
+		return true // nothing that browsers send by themselves
+	}
+	cfg, crossing := &q.route.Config, edge.CrossingOf(q.r)
+	standing, reason := stand(cfg, crossing, q.origin, q.cfg.Session.Cookie.SameSite == "lax", q.route.Share(http.Header{}, q.r))
 	switch standing {
 	case anonymous:
 		q.anonymous = true
@@ -111,10 +116,14 @@ func (q *question) crossSite() bool {
 		}
 		return q.pass("cross_site", "%s; from elsewhere everybody is anonymous", crossingWords(reason))
 	case foreign:
+		if empty(q.book[q.route.Index()].callers, crossing, q.Claims != nil) {
+			return q.refuse("cross_site", missing(cfg, nil), "%s; a program should bring a credential that the route takes", crossingWords(reason))
+		}
 		if target, ok := bounces(cfg, q.r); ok {
 			q.out.Status = http.StatusOK
 			return q.stop("cross_site", Bounced, "%s; it arrives again at %s from a page of this origin", crossingWords(reason), target)
 		}
+		q.out.Reason = reason
 		return q.refuse("cross_site", &edge.Problem{Code: "cross_site"}, "%s", crossingWords(reason))
 	}
 	return q.pass("cross_site", "%s", crossingWords(reason))
@@ -153,6 +162,8 @@ func crossingWords(reason string) string {
 func (q *question) session() bool {
 	cfg := &q.route.Config
 	switch {
+	case q.visitor.caller != nil:
+		return q.introduced()
 	case q.anonymous:
 		return q.pass("session", "goes on without a session")
 	case q.Claims != nil:
@@ -165,36 +176,50 @@ func (q *question) session() bool {
 		q.out.Status = http.StatusSeeOther
 		return q.stop("session", SignIn, "auth %s: nobody is signed in, and a navigation is sent to sign in", cfg.Auth)
 	}
-	return q.refuse("session", &edge.Problem{Code: "signed_out"}, "auth %s: nobody is signed in", cfg.Auth)
+	return q.refuse("session", missing(cfg, nil), "auth %s: nobody is signed in", cfg.Auth)
+}
+
+// usual is the default provider.
+func (e *Explainer) usual() string {
+	name := e.cfg.DefaultProvider
+	if len(e.cfg.Providers) == 1 {
+		for name = range e.cfg.Providers {
+		}
+	}
+	return name
 }
 
 // signedIn is the session of a user with the request's claims.
 func (q *question) signedIn() bool {
-	name := q.cfg.DefaultProvider
-	if len(q.cfg.Providers) == 1 {
-		for name = range q.cfg.Providers {
-		}
-	}
-	shown, roles, reason := q.cfg.Providers[name].Shown(stored(q.Claims))
+	name := q.usual()
+	claims := stored(q.Claims)
+	cfg := q.cfg.Providers[name]
+	shown, roles, reason := cfg.Shown(claims)
 	if reason != "" {
 		return q.refuse("session", &edge.Problem{Code: "sign_in_refused"}, "no session would be made for these claims: %s", words(reason))
 	}
-	q.user = true
-	subject, _ := shown["sub"].(string)
-	q.caller.User = proxy.User{Issuer: q.cfg.Providers[name].Issuer, Subject: subject, Roles: roles, Claims: shown}
+	sess := &session.Session{Provider: name, Issuer: cfg.Issuer, Created: q.Now, AuthTime: instant(q.Claims["auth_time"]), Claims: shown, Roles: roles}
+	sess.Subject, _ = shown["sub"].(string)
+	sess.ACR, _ = q.Claims["acr"].(string)
+	scope, _ := q.Claims["scope"].(string)
+	sess.Scopes = cfg.Granted(claims, scope)
+	q.visitor = visitor{sess: sess, known: acquaint(q.cfg, q.policies, userOf(sess))}
+	q.introduced()
+	return q.pass("session", "auth %s: %v is signed in%s", q.route.Config.Auth, shown["sub"], listed("roles", q.known.roles))
+}
+
+// introduced is what the upstream may know of the visitor.
+func (q *question) introduced() bool {
+	q.caller.User = q.visitor.user()
 	if a := q.route.Config.Headers.Assertion; a.Audience != "" {
 		q.caller.Assertion = "(signed, for " + a.Audience + ")"
 	}
-	with := ""
-	if len(roles) > 0 {
-		with = ", with the roles " + strings.Join(roles, ", ")
-	}
-	return q.pass("session", "auth %s: %v is signed in%s", q.route.Config.Auth, shown["sub"], with)
+	return true
 }
 
 // admission decides what depends neither on what the request says nor on the upstream.
 func (q *question) admission() bool {
-	q.caller.Proto, q.caller.Host, q.caller.ClientIP, q.caller.RequestID = q.origin.Scheme, q.origin.Host, someone, requestID
+	q.caller.Proto, q.caller.Host, q.caller.ClientIP, q.caller.RequestID = q.origin.Scheme, q.origin.Host, q.Client, requestID
 	q.caller.TokenFor = q.legToken
 	var err error
 	if q.preview, err = q.route.Preview(q.r, q.caller); err != nil {
@@ -271,7 +296,7 @@ func (q *question) legToken(_ context.Context, t tokens.Token) (string, func(con
 	switch {
 	case t.Method == tokens.Client:
 		return ownToken, nil, nil
-	case !q.user:
+	case q.sess == nil:
 		return "", nil, nil
 	case t.Method == tokens.Session:
 		return accessToken, nil, nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloakroom/bff/inbound"
 	"cloakroom/configs/secret"
 	"cloakroom/proxy/tokens"
 )
@@ -17,10 +18,15 @@ import (
 func (q *question) token() bool {
 	t := q.route.Token
 	switch {
+	case q.visitor.caller != nil && q.visitor.caller.Kind == inbound.KindBearer && q.book[q.route.Index()].pass:
+		q.caller.Bearer = callersToken
+		return q.pass("token", "the caller's own")
 	case t.Method == tokens.Client:
 		q.caller.Bearer = ownToken
 		return q.pass("token", "%s, by client credentials", t.Method)
-	case !q.user:
+	case q.visitor.caller != nil:
+		return q.pass("token", "none: the caller's credential stays here")
+	case q.sess == nil:
 		return q.pass("token", "none: nobody is signed in")
 	case t.Method == tokens.Session:
 		q.caller.Bearer = accessToken

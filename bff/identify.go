@@ -40,7 +40,7 @@ func (s *site) identify(w http.ResponseWriter, r *http.Request, route *proxy.Rou
 	case anonymous:
 		return visitor{}, nil
 	case foreign:
-		if len(s.rules[route.Index()].callers) > 0 && crossing.Site == "" && crossing.Origin == "" && len(s.sessions.CookieIDs(r)) == 0 {
+		if empty(s.rules[route.Index()].callers, crossing, len(s.sessions.CookieIDs(r)) > 0) {
 			return visitor{}, s.uninvited(w, r, route, session.ErrNone) // a program that should have brought something
 		}
 		return visitor{}, s.crossSite(w, r, cfg, reason)
@@ -66,6 +66,11 @@ func (s *site) identify(w http.ResponseWriter, r *http.Request, route *proxy.Rou
 	return visitor{}, s.uninvited(w, r, route, err)
 }
 
+// empty tells whether a request is that of a program which should have brought a credential, and not one that a browser was made to send.
+func empty(callers []string, c edge.Crossing, cookie bool) bool {
+	return len(callers) > 0 && c.Site == "" && c.Origin == "" && !cookie
+}
+
 // lost is the answer to a request whose session, or token, cannot be had.
 func (s *site) lost(w http.ResponseWriter, r *http.Request, err error) error {
 	s.dropSpent(w, r, err)
@@ -88,16 +93,21 @@ func (s *site) uninvited(w http.ResponseWriter, r *http.Request, route *proxy.Ro
 	if limited != nil {
 		return limited
 	}
-	p := &edge.Problem{Code: "signed_out", Login: loginPath, Err: err}
-	if route.Config.Auth == "none" { // nobody who signs in would be known here
-		p.Code, p.Login = "credential_required", ""
-	}
+	p := missing(&route.Config, err)
 	if kinds := s.rules[route.Index()].callers; len(kinds) > 0 {
 		if all := s.callers.Challenges(r, kinds); len(all) > 0 {
 			p.Header = http.Header{"Www-Authenticate": all}
 		}
 	}
 	return p
+}
+
+// missing is that a route wants to know who asks, and does not.
+func missing(cfg *proxy.Config, err error) *edge.Problem {
+	if cfg.Auth == "none" { // nobody who signs in would be known here
+		return &edge.Problem{Code: "credential_required", Err: err}
+	}
+	return &edge.Problem{Code: "signed_out", Login: loginPath, Err: err}
 }
 
 // caller is who a credential of its own belongs to.
@@ -125,7 +135,7 @@ func (s *site) caller(w http.ResponseWriter, r *http.Request, route *proxy.Route
 	}
 	rec := edge.From(r.Context())
 	rec.Caller, rec.Subject = kind, edge.Pseudonym(kind+" "+found.Issuer, found.ID)
-	return visitor{caller: found, known: s.meetCaller(found)}, nil
+	return visitor{caller: found, known: meetCaller(s.cfg, s.policies, found)}, nil
 }
 
 // bringing is what a request with a credential brings besides.
@@ -171,6 +181,11 @@ func (s *site) badCredential(w http.ResponseWriter, r *http.Request, err error) 
 	if refusal.Caller != "" {
 		rec.Subject = edge.Pseudonym("", refusal.Caller)
 	}
+	return credentialProblem(refusal)
+}
+
+// credentialProblem is what whoever brought a credential is told that is refused.
+func credentialProblem(refusal *inbound.Refusal) *edge.Problem {
 	p := &edge.Problem{Code: "bad_credential", Err: refusal, RetryAfter: refusal.RetryAfter}
 	switch refusal.Status {
 	case http.StatusBadRequest:

@@ -71,21 +71,25 @@ func (q *inquiry) judge(v policy.Verdict) error {
 	if v.Reason == policy.ReasonNobody {
 		return q.nobody(v)
 	}
-	return s.denial(v, q.sess)
+	return denial(v, q.sess, s.defaultProvider)
 }
 
 // nobody is the answer where a rule is about who asks, and nobody is known. A session helps where one is read: elsewhere a browser that was sent to sign in
 // would come back as nobody, and be sent again.
 func (q *inquiry) nobody(v policy.Verdict) error {
-	err := q.site.uninvited(q.w, q.HTTP, q.route, v.Err)
+	return signInMayHelp(q.site.uninvited(q.w, q.HTTP, q.route, v.Err))
+}
+
+// signInMayHelp spares a navigation the problem of who is signed out.
+func signInMayHelp(err error) error {
 	if p, ok := errors.AsType[*edge.Problem](err); ok && p.Code == "signed_out" {
 		return signInHelps{Problem: p}
 	}
 	return err
 }
 
-// denial is the answer to a request that a rule refuses. It says no more than that (AUZ-06), and where to sign in if that would help.
-func (s *site) denial(v policy.Verdict, sess *session.Session) error {
+// denial is the answer to a request that a rule refuses; usual is the default provider. It says no more than that (AUZ-06), and where to sign in if that would help.
+func denial(v policy.Verdict, sess *session.Session, usual string) error {
 	if p, ok := errors.AsType[*edge.Problem](v.Err); ok && errors.Is(v.Err, proxy.ErrEnded) {
 		return p // the session ended while its token was sought: there is nothing to wait for
 	}
@@ -93,7 +97,7 @@ func (s *site) denial(v policy.Verdict, sess *session.Session) error {
 	case v.Unavailable:
 		return &edge.Problem{Code: "rules_unavailable", RetryAfter: retryAfter, Err: v.Err}
 	case v.StepUp != nil:
-		return s.stepUp(*v.StepUp, sess)
+		return furtherSignIn(*v.StepUp, sess, usual)
 	case v.Reason == policy.ReasonResource:
 		return &edge.Problem{Code: "not_found", Err: v.Err} // whether it is there is nobody's business who may not see it
 	}
@@ -110,11 +114,11 @@ type signInHelps struct {
 // Unwrap is the problem.
 func (e signInHelps) Unwrap() error { return e.Problem }
 
-// stepUp tells a script where its user signs in again in the way that is asked for, which is where the session is from: the default provider may know the user by another name, or
+// furtherSignIn tells a script where its user signs in again in the way that is asked for, which is where the session is from: the default provider may know the user by another name, or
 // not at all. The script adds its own return_to.
-func (s *site) stepUp(up policy.StepUp, sess *session.Session) signInHelps {
+func furtherSignIn(up policy.StepUp, sess *session.Session, usual string) signInHelps {
 	help, q := signInHelps{stepUp: &up}, up.Query()
-	if sess != nil && sess.Provider != s.defaultProvider {
+	if sess != nil && sess.Provider != usual {
 		help.provider = sess.Provider
 		q.Set("provider", sess.Provider)
 	}
@@ -136,6 +140,6 @@ func (s *site) challenged(r *http.Request, v visitor) func([]string) error {
 			return &edge.Problem{Code: "step_up_in_vain"}
 		}
 		rec.Reason = "step_up_by_upstream"
-		return s.stepUp(up, v.sess)
+		return furtherSignIn(up, v.sess, s.defaultProvider)
 	}
 }

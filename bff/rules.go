@@ -31,28 +31,38 @@ func (s *site) wireRules() (err error) {
 	if s.limiter, err = s.newLimiter(); err != nil {
 		return fmt.Errorf("limits: %w", err)
 	}
-	s.rules = make([]rules, len(s.cfg.Routes))
-	for i, r := range s.cfg.Routes {
-		if s.rules[i], err = s.compileRules(r); err != nil {
-			return fmt.Errorf("route %d (%q): %w", i, r.Path, err)
+	if s.rules, err = compileRules(s.cfg, s.policies, s.limiter); err != nil {
+		return err
+	}
+	for i := range s.rules {
+		if len(s.rules[i].callers) > 0 {
+			s.rules[i].vary = s.credentialsIn
 		}
 	}
 	return nil
 }
 
-func (s *site) compileRules(r configs.Route) (out rules, err error) {
-	out.callers, out.pass = r.Callers, r.PassCredentials
-	if len(r.Callers) > 0 {
-		out.vary = s.credentialsIn
+// compileRules compiles those of all routes, in their order.
+func compileRules(cfg *configs.Config, policies *policy.Set, limiter *limit.Limiter) (all []rules, err error) {
+	all = make([]rules, len(cfg.Routes))
+	for i, r := range cfg.Routes {
+		if all[i], err = rulesOf(r, policies, limiter); err != nil {
+			return nil, fmt.Errorf("route %d (%q): %w", i, r.Path, err)
+		}
 	}
-	if out.policy, err = s.policies.Compile(r.Allow, r.Resource.On()); err != nil {
+	return all, nil
+}
+
+func rulesOf(r configs.Route, policies *policy.Set, limiter *limit.Limiter) (out rules, err error) {
+	out.callers, out.pass = r.Callers, r.PassCredentials
+	if out.policy, err = policies.Compile(r.Allow, r.Resource.On()); err != nil {
 		return out, fmt.Errorf("allow: %w", err)
 	}
 	if out.policy.Empty() {
 		out.policy = nil
 	}
 	if len(r.Limit) > 0 {
-		if out.limits, err = s.limiter.Compile(limitName(r.Config), r.Limit); err != nil {
+		if out.limits, err = limiter.Compile(limitName(r.Config), r.Limit); err != nil {
 			return out, fmt.Errorf("limit: %w", err)
 		}
 	}

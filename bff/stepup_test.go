@@ -14,7 +14,7 @@ func TestAFurtherSignInIsWhereTheSessionIsFrom(t *testing.T) {
 	h := newHouse(t, func(c *configs.Config) { c.Providers["partners"], c.DefaultProvider = c.Providers["main"], "main" })
 	s := h.server.current.Load()
 	for provider, want := range map[string]string{"main": "", "partners": "partners"} {
-		help := s.stepUp(policy.StepUp{ACR: []string{"urn:mfa"}}, &session.Session{Provider: provider})
+		help := furtherSignIn(policy.StepUp{ACR: []string{"urn:mfa"}}, &session.Session{Provider: provider}, s.defaultProvider)
 		login, err := url.Parse(help.Login)
 		if err != nil || login.Query().Get("provider") != want || help.provider != want || login.Query().Get("acr_values") != "urn:mfa" {
 			t.Errorf("%s: %s", provider, help.Login)

@@ -7,6 +7,7 @@ import (
 	"cloakroom/bff/inbound"
 	"cloakroom/bff/limit"
 	"cloakroom/bff/policy"
+	"cloakroom/configs"
 	"cloakroom/proxy"
 	"cloakroom/session"
 )
@@ -36,11 +37,18 @@ func (v visitor) subject() *policy.Subject {
 // meet works out who the user of a session is to this generation's rules.
 func (s *site) meet(sess *session.Session) *acquaintance {
 	return sess.Memo(s.policies, func() any {
-		return s.acquaint(policy.Identity{
-			Kind: policy.KindSession, Issuer: sess.Issuer, Subject: sess.Subject, Provider: sess.Provider, Session: string(sess.ID()), ACR: sess.ACR,
-			AuthTime: sess.AuthTime, Created: sess.Created, Roles: sess.Roles, Scopes: s.scopesOf(sess), Claims: sess.Claims,
-		})
+		id := userOf(sess)
+		id.Scopes = s.scopesOf(sess)
+		return acquaint(s.cfg, s.policies, id)
 	}).(*acquaintance)
+}
+
+// userOf is the user of a session.
+func userOf(sess *session.Session) policy.Identity {
+	return policy.Identity{
+		Kind: policy.KindSession, Issuer: sess.Issuer, Subject: sess.Subject, Provider: sess.Provider, Session: string(sess.ID()), ACR: sess.ACR,
+		AuthTime: sess.AuthTime, Created: sess.Created, Roles: sess.Roles, Scopes: sess.Scopes, Claims: sess.Claims,
+	}
 }
 
 // scopesOf are a session's scopes. One that a version before this wrote has none of its own until its next refresh: then they are what the token endpoint has granted, if it said
@@ -53,16 +61,16 @@ func (s *site) scopesOf(sess *session.Session) []string {
 }
 
 // meetCaller is the same for a caller.
-func (s *site) meetCaller(c *inbound.Caller) *acquaintance {
-	return s.acquaint(policy.Identity{
+func meetCaller(cfg *configs.Config, set *policy.Set, c *inbound.Caller) *acquaintance {
+	return acquaint(cfg, set, policy.Identity{
 		Kind: c.Kind, Issuer: c.Issuer, Subject: c.Subject, ACR: c.ACR, AuthTime: c.AuthTime, Roles: c.Roles, Scopes: c.Scopes, Claims: c.Claims,
 	})
 }
 
-func (s *site) acquaint(id policy.Identity) *acquaintance {
-	u := s.policies.Subject(id)
+func acquaint(cfg *configs.Config, set *policy.Set, id policy.Identity) *acquaintance {
+	u := set.Subject(id)
 	roles := id.Roles // as the provider has them, in its order
-	if p := &s.cfg.Policy; len(p.MapRoles)+len(p.InheritRoles) > 0 {
+	if p := &cfg.Policy; len(p.MapRoles)+len(p.InheritRoles) > 0 {
 		roles = u.Roles()
 	}
 	return &acquaintance{subject: u, roles: roles, user: limit.User(id.Issuer, id.Subject)}

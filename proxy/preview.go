@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+
+	"cloakroom/proxy/compose"
 )
 
 // Preview is a request on its way through Forward, one decision after the other, by Forward's own code. Nothing is sent.
@@ -74,6 +76,23 @@ func (p *Preview) Legs() (map[string]*http.Request, error) {
 		out[name] = l.request(x, x, l.base+t.Path, t, bearer)
 		l.up.servers[0].aim(out[name])
 	}
+	return out, nil
+}
+
+// ResourceRequest is the request for the route's resource as its upstream would get it, or why there is none.
+func (rt *Route) ResourceRequest(r *http.Request, c Caller) (*http.Request, error) {
+	x := &exchange{Context: r.Context(), route: rt, caller: c, in: r, legs: rt.resource.composed}
+	targets, err := rt.resource.plan.Targets(compose.Request{Path: rt.resource.valuesOf(r.URL.Path)})
+	if err != nil {
+		return nil, err
+	}
+	t, l := targets[resourceLeg], rt.resource.legs[resourceLeg]
+	bearer, _, err := l.bearer(x, c)
+	if err != nil {
+		return nil, err
+	}
+	out := l.request(x, x, l.base+t.Path, t, bearer)
+	l.up.servers[0].aim(out)
 	return out, nil
 }
 

@@ -91,7 +91,12 @@ func (in *Inbound) byPassword(ctx context.Context, r *http.Request) (*Caller, er
 	if err := p.check(ctx, user, password, who); err != nil {
 		return nil, err
 	}
-	return &Caller{Kind: KindBasic, ID: user, Name: user, Subject: user, Roles: p.roles[user]}, nil
+	return p.caller(user), nil
+}
+
+// caller is a user whose password is right.
+func (p *passwords) caller(user string) *Caller {
+	return &Caller{Kind: KindBasic, ID: user, Name: user, Subject: user, Roles: p.roles[user]}
 }
 
 func throttled(wait time.Duration) *Refusal {

@@ -28,15 +28,30 @@ func judgeClaims(claims map[string]any, cfg Bearer, now time.Time, certificate [
 	if reason == "" {
 		reason = judgeBinding(claims, certificate)
 	}
-	subject, ok := claims["sub"].(string)
-	if reason == "" && (!ok || subject == "" || len(subject) > maxName || strings.ContainsFunc(subject, notVisible)) {
-		reason = ReasonTokenSubject
+	subject := ""
+	if reason == "" {
+		subject, reason = subjectOf(claims)
 	}
 	if reason != "" {
 		return nil, refuse(reason, "")
 	}
-	c := &Caller{Kind: KindBearer, ID: pseudonym(cfg.Issuer, subject), Issuer: cfg.Issuer, Subject: subject, Expires: expires.Add(cfg.ClockSkew)}
+	c := bearerOf(cfg, subject)
+	c.Expires = expires.Add(cfg.ClockSkew)
 	return readClaims(c, claims, cfg)
+}
+
+// subjectOf is whom a token is about.
+func subjectOf(claims map[string]any) (subject, reason string) {
+	subject, ok := claims["sub"].(string)
+	if !ok || subject == "" || len(subject) > maxName || strings.ContainsFunc(subject, notVisible) {
+		return "", ReasonTokenSubject
+	}
+	return subject, ""
+}
+
+// bearerOf is the bearer of an issuer's token about subject, without what the token says besides.
+func bearerOf(cfg Bearer, subject string) *Caller {
+	return &Caller{Kind: KindBearer, ID: pseudonym(cfg.Issuer, subject), Issuer: cfg.Issuer, Subject: subject}
 }
 
 // readClaims completes a Caller. One whose claims are too large is refused rather than taken with a part of them: a rule might ask for what is missing.

@@ -34,12 +34,25 @@ func (q *question) ask(c *check) Verdict {
 	if c.term == termWhen {
 		return c.evaluate(q.a)
 	}
-	if err := c.opa.unclear(q.a.r.HTTP); err != nil {
-		return Verdict{Rule: c.rule, Reason: ReasonRequest, Err: err}
+	if v := c.unclear(q.a); !v.Allow {
+		return v
 	}
 	if q.src.OPA == nil {
 		return Verdict{Rule: c.rule, Reason: ReasonOPAUnavailable, Unavailable: true, Err: errors.New("there is nothing to ask agents with")}
 	}
+	return q.agent(c)
+}
+
+// unclear refuses a request that agents are not asked about.
+func (c *check) unclear(a *activation) Verdict {
+	if err := c.opa.unclear(a.r.HTTP); err != nil {
+		return Verdict{Rule: c.rule, Reason: ReasonRequest, Err: err}
+	}
+	return Verdict{Allow: true} // the agent will judge what the upstream gets
+}
+
+// agent asks the agent of c.
+func (q *question) agent(c *check) Verdict {
 	v := q.src.OPA.ask(q.ctx, c.opa, c.opa.input(q.a, q.raw))
 	v.Rule = c.rule
 	return v

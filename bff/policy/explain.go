@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -17,19 +18,23 @@ type Step struct {
 	Passes bool `json:"passes"`
 	// Enforced is false for a report-only one.
 	Enforced bool `json:"enforced"`
-	// Asked is that an answer from elsewhere is needed, which is not asked for here.
-	Asked bool `json:"asked,omitempty"`
+	// Outside is that an answer from elsewhere is needed, and Asked that it is not known.
+	Outside bool `json:"outside,omitempty"`
+	Asked   bool `json:"asked,omitempty"`
 	// Reason is the verdict's; empty where it passes or would be asked.
 	Reason string `json:"reason,omitempty"`
 	// Text is in words.
 	Text string `json:"text"`
-	// URL and Input are the question to an agent. What the resource would be is not in it.
+	// URL and Input are the question to an agent. A resource that is not known is not in it.
 	URL   string          `json:"url,omitempty"`
 	Input json.RawMessage `json:"input,omitempty"`
+	// Verdict is the whole of it, where it is known.
+	Verdict Verdict `json:"-"`
 }
 
-// Explain says what every term of every rule would say, also after the first refusal, and asks nobody.
-func (p *Policy) Explain(u *Subject, r *Request) []Step {
+// Explain says what every term of every rule says, in the order in which Decide and Ask look at them, also after the first refusal. What src knows is asked there. Without a source
+// the step says what would be asked.
+func (p *Policy) Explain(ctx context.Context, u *Subject, r *Request, src Sources) []Step {
 	if p == nil || r == nil || r.HTTP == nil {
 		return []Step{{Reason: ReasonNoPolicy, Text: "there is no policy to decide by", Enforced: true}}
 	}
@@ -38,27 +43,67 @@ func (p *Policy) Explain(u *Subject, r *Request) []Step {
 	for i := range p.memory {
 		out = append(out, p.explain(&p.memory[i], a))
 	}
+	q := &question{ctx: ctx, src: src, a: &activation{set: p.set, u: u, r: r}}
 	for i := range p.asked {
-		out = append(out, p.asked[i].explainAsked(a))
+		out = append(out, q.explain(&p.asked[i]))
 	}
 	return out
 }
 
 func (p *Policy) explain(c *check, a *activation) Step {
 	v := p.judge(c, a, nil)
-	return Step{Rule: c.rule, Key: string(c.term), Passes: v.Allow, Enforced: !c.report, Reason: v.Reason, Text: c.words(v, a)}
+	return Step{Rule: c.rule, Key: string(c.term), Passes: v.Allow, Enforced: !c.report, Reason: v.Reason, Text: c.words(v, a), Verdict: v}
 }
 
-// explainAsked is the step of what would be asked.
-func (c *check) explainAsked(a *activation) Step {
-	s := Step{Rule: c.rule, Key: string(c.term), Enforced: !c.report, Asked: true}
-	if c.term == termWhen {
-		s.Text = "would be asked when the resource is there: " + c.when.source
-		return s
+// explain is the step of what others must be asked for.
+func (q *question) explain(c *check) Step {
+	v, known := q.told(c)
+	s := Step{Rule: c.rule, Key: string(c.term), Passes: known && v.Allow, Enforced: !c.report, Outside: true, Asked: !known, Reason: v.Reason, Verdict: v}
+	if c.term == termOPA {
+		s.URL = c.opa.url
+		s.Input, _ = json.Marshal(map[string]any{"input": c.opa.input(q.a, q.raw)})
 	}
-	s.URL, s.Text = c.opa.url, "would be asked: "+c.opa.url
-	s.Input, _ = json.Marshal(map[string]any{"input": c.opa.input(a, nil)})
+	s.Text = c.saidElsewhere(v, known, q.a)
 	return s
+}
+
+// told is the verdict of a check, or false where no source knows it.
+func (q *question) told(c *check) (Verdict, bool) {
+	there := c.wantsIt && q.src.Resource != nil
+	if there {
+		if v := q.look(c); !v.Allow {
+			return v, true
+		}
+	}
+	if c.term == termWhen {
+		if !there {
+			return Verdict{}, false
+		}
+		return c.evaluate(q.a), true
+	}
+	if v := c.unclear(q.a); !v.Allow || q.src.OPA == nil {
+		return v, !v.Allow
+	}
+	return q.agent(c), true
+}
+
+// saidElsewhere says what others were asked, and what came of it.
+func (c *check) saidElsewhere(v Verdict, known bool, a *activation) string {
+	switch {
+	case v.Reason == ReasonResource:
+		return "the resource is not there, or not for this user"
+	case v.Reason == ReasonResourceUnavailable:
+		return fmt.Sprintf("the resource cannot be looked up: %v", v.Err)
+	case v.Reason == ReasonRequest:
+		return fmt.Sprintf("no agent is asked: %v", v.Err)
+	case c.term == termWhen && known:
+		return c.words(v, a)
+	case c.term == termWhen:
+		return "would be asked when the resource is there: " + c.when.source
+	case known:
+		return fmt.Sprintf("%s says %v", c.opa.url, v.Allow)
+	}
+	return "would be asked: " + c.opa.url
 }
 
 // words say what was compared with what.

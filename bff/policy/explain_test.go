@@ -15,7 +15,7 @@ func TestExplain(t *testing.T) {
 		Roles: []string{"admin"}, Scopes: []string{"docs.read"}, When: `user.claims.none == "x"`, OPA: c, ACR: []string{"urn:hardware"}, MaxAuthAge: time.Minute,
 	}, Rules: []string{"tried", "of_it"}}, true)
 	lines := func(u *Subject) (out []string) {
-		for _, step := range p.Explain(u, request("GET", "/api/documents/7")) {
+		for _, step := range p.Explain(t.Context(), u, request("GET", "/api/documents/7"), Sources{}) {
 			mark := map[bool]string{true: "ok", false: "no"}[step.Passes]
 			if !step.Enforced {
 				mark += "?"
@@ -49,7 +49,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	lines(s.Subject(Identity{Kind: KindAPIKey}))
-	if steps := (*Policy)(nil).Explain(nil, nil); len(steps) != 1 || steps[0].Passes {
+	if steps := (*Policy)(nil).Explain(t.Context(), nil, nil, Sources{}); len(steps) != 1 || steps[0].Passes {
 		t.Errorf("%+v", steps)
 	}
 }

@@ -185,7 +185,7 @@ func TestRulesDoWhatTheManualSays(t *testing.T) {
 			t.Fatalf("-policy.seed=%d, world %d: %+v\n%+v, want refused by %v, reported %v", from, i, w, v, enforced, reported)
 		}
 		all := true
-		for _, step := range p.Explain(u, request) {
+		for _, step := range p.Explain(t.Context(), u, request, Sources{}) {
 			all = all && (step.Passes || !step.Enforced)
 		}
 		own := w.allow.Terms

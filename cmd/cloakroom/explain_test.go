@@ -19,6 +19,7 @@ var update = flag.Bool("update", false, "write the expected files anew")
 
 // The tools print what people read, so it is compared whole.
 func TestToolsSayWhatPeopleNeed(t *testing.T) {
+	const rules = "--config=testdata/tools/rules.yaml"
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -52,11 +53,26 @@ func TestToolsSayWhatPeopleNeed(t *testing.T) {
 		"a header without a name":    {[]string{"explain", "/", "-H", "Bad Name: x"}, 2},
 		"claims that are none":       {[]string{"explain", "/", "--as", "testdata/tools/holds.yaml"}, 2},
 		"a header that is none":      {[]string{"explain", "/", "-H", "x"}, 2},
+		"a draft of its owner":       {[]string{"explain", "DELETE", "/api/documents/7", "--as", "testdata/tools/editor.json", "--resource", "testdata/tools/draft.json", "--now", "2026-11-23T10:00:00+01:00", rules}, 0},
+		"rules that refuse":          {[]string{"explain", "DELETE", "/api/documents/7", "--as", "testdata/tools/alice.json", "--resource", "testdata/tools/draft.json", "--now", "2026-11-22T10:00:00+01:00", rules}, 0},
+		"a resource that is none":    {[]string{"explain", "DELETE", "/api/documents/7", "--as", "testdata/tools/editor.json", "--resource", "none", "--now", "2026-11-23T10:00:00+01:00", rules}, 0},
+		"questions to others":        {[]string{"explain", "DELETE", "/api/documents/7", "--as", "testdata/tools/editor.json", "--now", "2026-11-23T10:00:00+01:00", rules}, 0},
+		"an agent and limits":        {[]string{"explain", "POST", "/api/documents/", "--as", "testdata/tools/editor.json", "--now", "2026-11-23T10:00:00+01:00", rules}, 0},
+		"an agent that denies":       {[]string{"explain", "POST", "/api/documents/?page=2", "--as", "testdata/tools/editor.json", "--now", "2026-11-23T10:00:00+01:00", "--client-ip", "10.0.0.7", "--opa", "deny", rules}, 0},
+		"a caller":                   {[]string{"explain", "POST", "/api/documents/", "--caller", "testdata/tools/importer.yaml", "--now", "2026-11-23T10:00:00+01:00", "--opa", "allow", "--json", rules}, 0},
+		"two identities":             {[]string{"explain", "POST", "/api/documents/", "--as", "testdata/tools/editor.json", "--caller", "testdata/tools/importer.yaml", rules}, 0},
+		"a route with callers":       {[]string{"explain", "POST", "/api/documents/", rules}, 0},
+		"rules as expected":          {[]string{"test", "testdata/tools/rules_test.yaml", rules}, 0},
+		"a caller with mistakes":     {[]string{"explain", "/", "--caller", "testdata/tools/impostor.yaml", rules}, 2},
+		"no time":                    {[]string{"explain", "/", "--now", "noon"}, 2},
+		"no address":                 {[]string{"explain", "/", "--client-ip", "home"}, 2},
+		"an agent of few words":      {[]string{"explain", "/", "--opa", "perhaps"}, 2},
+		"a resource that is a list":  {[]string{"explain", "/", "--resource", "testdata/tools/holds.yaml"}, 2},
 		"from anywhere":              {[]string{"explain", "/", "--from", "mars"}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			code := run(append(c.args, "--config", "testdata/tools/cloakroom.yaml"), &out, &out)
+			code := run(append([]string{c.args[0], "--config", "testdata/tools/cloakroom.yaml"}, c.args[1:]...), &out, &out)
 			if code != c.code {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
@@ -101,7 +117,7 @@ func TestCheckOnlineFailsIfOneFails(t *testing.T) {
 
 // An editor that opens a file of expectations finds their schema.
 func TestExpectationsNameTheirSchema(t *testing.T) {
-	for _, name := range []string{"holds", "fails"} {
+	for _, name := range []string{"holds", "fails", "rules_test"} {
 		data, err := os.ReadFile("testdata/tools/" + name + ".yaml")
 		if err != nil {
 			t.Fatal(err)
@@ -146,10 +162,22 @@ func TestTheDocumentedExpectationsHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 2 {
-		t.Fatalf("%d YAML blocks, want the configuration and the expectations", len(blocks))
+	if len(blocks) != 4 {
+		t.Fatalf("%d YAML blocks, want two configurations, each with its expectations", len(blocks))
 	}
-	config := writeConfig(t, blocks[0][1])
+	for i, want := range []string{"3 tests: ok\n", "6 tests: ok\n"} {
+		config, expectations := writeDocumented(t, blocks[2*i][1], blocks[2*i+1][1])
+		var out bytes.Buffer
+		if code := run([]string{"test", "-c", config, expectations}, &out, &out); code != 0 || out.String() != want {
+			t.Errorf("exit code %d\n%s", code, &out)
+		}
+	}
+}
+
+// writeDocumented writes a configuration with the secrets that it names, and expectations.
+func writeDocumented(t *testing.T, configuration, tests string) (config, expectations string) {
+	t.Helper()
+	config = writeConfig(t, configuration)
 	secrets := filepath.Join(filepath.Dir(config), "secrets")
 	for name, text := range map[string]string{"oidc": "b7Kq2Zt9Xw4Lm6Rc", "session": "Vt4mQz8LwXn2Rk7Yc5Hs9Jd3Gb6Pf1Ta"} {
 		if err := os.MkdirAll(secrets, 0o700); err != nil {
@@ -159,12 +187,9 @@ func TestTheDocumentedExpectationsHold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	expectations := filepath.Join(t.TempDir(), "routes_test.yaml")
-	if err := os.WriteFile(expectations, []byte(blocks[1][1]), 0o600); err != nil {
+	expectations = filepath.Join(t.TempDir(), "routes_test.yaml")
+	if err := os.WriteFile(expectations, []byte(tests), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if code := run([]string{"test", "-c", config, expectations}, &out, &out); code != 0 || out.String() != "3 tests: ok\n" {
-		t.Errorf("exit code %d\n%s", code, &out)
-	}
+	return config, expectations
 }

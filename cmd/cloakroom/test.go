@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -57,18 +58,14 @@ server's own code, and nobody is called: it is for a team's own CI. The exit cod
 // compare runs the tests of one file, prints those that fail, and returns how many.
 func compare(w io.Writer, e *bff.Explainer, x *configs.Expectations) (failed int) {
 	for i, t := range x.Tests {
-		got := e.Ask(t.Request, x.Users)
+		got := e.Ask(t.Request, x)
 		differences := got.Differs(t.Expect)
 		if len(differences) == 0 {
 			continue
 		}
 		failed++
 		file, line := x.Place(i)
-		who := "nobody signed in"
-		if t.Request.As != "" {
-			who = "as " + t.Request.As
-		}
-		fmt.Fprintf(w, "%s:%d: %s\n  %s, from %s, %s\n", file, line, t.Name, got.Request, t.Request.From, who)
+		fmt.Fprintf(w, "%s:%d: %s\n  %s, from %s, %s\n", file, line, t.Name, got.Request, t.Request.Sender(), asker(t.Request))
 		for _, d := range differences {
 			fmt.Fprintf(w, "    %s\n      - want %s\n      + got  %s\n", d.What, d.Want, d.Got)
 		}
@@ -77,4 +74,19 @@ func compare(w io.Writer, e *bff.Explainer, x *configs.Expectations) (failed int
 		fmt.Fprintln(w)
 	}
 	return failed
+}
+
+// asker is who makes a request.
+func asker(r configs.ExpectedRequest) string {
+	var who []string
+	if r.As != "" {
+		who = append(who, "as "+r.As)
+	}
+	if r.Caller != "" {
+		who = append(who, "with the credential of "+r.Caller)
+	}
+	if len(who) == 0 {
+		return "nobody signed in"
+	}
+	return strings.Join(who, ", ")
 }
