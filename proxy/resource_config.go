@@ -27,7 +27,7 @@ type ResourceConfig struct {
 	Token tokens.Config `yaml:"token" short:"method"`
 	// Headers are sent along, beside those that every upstream gets.
 	Headers map[string]secret.String `yaml:"headers" default:"{}"`
-	// Cache is how long an answer is remembered for the same user and the same URL. For so long a change of the resource goes unseen. At most 1m.
+	// Cache is how long an answer is remembered for the same session or credential, the same URL and the same headers of the client. For so long a change of the resource goes unseen. At most 1m.
 	Cache time.Duration `yaml:"cache" default:"0s"`
 }
 
