@@ -40,9 +40,11 @@ func BenchmarkWiring(b *testing.B) {
 			return cfg
 		}
 		b.Run(name+"/read", func(b *testing.B) {
+			began := cpu(b)
 			for b.Loop() {
 				parse(b)
 			}
+			b.ReportMetric(float64((cpu(b)-began).Milliseconds())/float64(b.N), "cpu-ms/op")
 		})
 		b.Run(name+"/wire", func(b *testing.B) {
 			cfg := parse(b)
@@ -52,7 +54,7 @@ func BenchmarkWiring(b *testing.B) {
 			}
 			defer s.close()
 			var kept []*site
-			before := heap()
+			before, began := heap(), cpu(b)
 			for b.Loop() {
 				n, err := s.newSite(cfg, s.current.Load())
 				if err != nil {
@@ -60,6 +62,7 @@ func BenchmarkWiring(b *testing.B) {
 				}
 				kept = append(kept, n)
 			}
+			b.ReportMetric(float64((cpu(b)-began).Milliseconds())/float64(b.N), "cpu-ms/op")
 			b.ReportMetric(float64(heap()-before)/float64(len(kept)), "kept-B/op")
 			for _, n := range kept {
 				n.table.Close()
