@@ -144,6 +144,7 @@ func nobodyCounts(r Route, l limit.Limit) string {
 func (c Config) validateLimits(report func(key, problem string)) {
 	all := slices.Sorted(maps.Keys(c.Limits.Shared))
 	for i, r := range c.Routes {
+		c.Limits.CheckRoute(r.Limit, func(j int, problem string) { report(fmt.Sprintf("routes[%d].limit[%d]", i, j), problem) })
 		for j, l := range r.Limit {
 			if l.Shared == "" {
 				if problem := nobodyCounts(r, l); problem != "" {

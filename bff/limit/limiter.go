@@ -106,8 +106,8 @@ func (l *Limiter) Compile(route string, limits []Limit) (*Set, error) {
 		}
 		s.add(c)
 	}
-	if err := s.distinguish(); err != nil {
-		return nil, err
+	if same := s.distinguish(); same != nil {
+		return nil, fmt.Errorf("[%d]: %w", same.at, same)
 	}
 	s.finish()
 	return s, nil

@@ -106,12 +106,27 @@ func (l *Limiter) exempts(a netip.Addr) bool {
 // add appends a rule, and gives it a name of its own among those that nobody named.
 func (s *Set) add(r rule) { s.rules = append(s.rules, r) }
 
+// clash is that a limit counts into the place of another one.
+type clash struct {
+	at, as int
+	what   string
+}
+
+// Error says it without the limit's own place.
+func (c *clash) Error() string {
+	per, span, _ := strings.Cut(c.what, "-")
+	if span == "concurrent" {
+		return fmt.Sprintf("counts the same as limit[%d], those under way per %s; keep the stricter one", c.as, per)
+	}
+	return fmt.Sprintf("counts the same as limit[%d], per %s in %s; keep the stricter one, or give one of them another span of time", c.as, per, span)
+}
+
 // distinguish refuses limits that would count into the same place, and lengthens names that two limits have.
-func (s *Set) distinguish() error {
+func (s *Set) distinguish() *clash {
 	places, called := map[id]int{}, map[string]int{}
 	for i, r := range s.rules {
 		if j, ok := places[r.own]; ok {
-			return fmt.Errorf("[%d]: counts the same as [%d], per %s; keep the stricter one", i, j, strings.Replace(r.what, "-", " in ", 1))
+			return &clash{i, j, r.what}
 		}
 		places[r.own] = i
 		called[r.name]++

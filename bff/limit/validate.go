@@ -46,6 +46,25 @@ func (c Config) Validate(report func(key, problem string)) {
 	}
 }
 
+// CheckRoute reports what is wrong between the limits of one route, by their places in the list.
+func (c Config) CheckRoute(limits []Limit, report func(place int, problem string)) {
+	if len(limits) > most {
+		report(most, fmt.Sprintf("is one of %d limits; a route has %d at most", len(limits), most))
+		return
+	}
+	s := &Set{limiter: &Limiter{cfg: c}}
+	for _, one := range limits {
+		r, err := s.limiter.resolve(one, "")
+		if err != nil {
+			return // a limit that is wrong by itself is reported where it stands
+		}
+		s.add(r)
+	}
+	if same := s.distinguish(); same != nil {
+		report(same.at, same.Error())
+	}
+}
+
 // Validate reports what is wrong with l, key by key.
 func (l Limit) Validate(report func(key, problem string)) {
 	switch {
