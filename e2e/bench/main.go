@@ -64,7 +64,7 @@ func run() error {
 	flag.StringVar(&o.against, "against", "", "another build of cloakroom, to be measured beside this one")
 	only := flag.String("only", "", "the parts to run, separated by commas: bare, sessions, routes, rules, manyrules, compose, memory, start, reload")
 	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 	fmt.Printf("%d interleaved rounds of %d requests, %d keep-alive connections\n", o.pairs, o.requests, o.connections)
 	for _, p := range parts() {
