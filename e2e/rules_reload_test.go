@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,14 +43,19 @@ rules:
   business_hours: {when: 'now.hour >= 8 && now.hour < 18'}
 limits: {timeout: 5s}
 `, zoneWhereItIs(hour, time.Now()))
-		c.Routes = fmt.Sprintf(`  - {path: /public/, upstream: %[1]q, auth: none}
-  - {path: /always/, upstream: %[1]q, allow: {roles: [customer], when: 'user.sub == "fay"'}}
-  - {path: /never/, upstream: %[1]q, allow: {roles: [root]}}
-  - {path: /never/always/, upstream: %[1]q, allow: {roles: [customer]}}
-  - {path: /sometimes/, upstream: %[1]q, allow: {roles: [%[2]s]}}
-  - {path: /office/, upstream: %[1]q, allow: {rules: [business_hours]}}
-  - {path: /counted/, upstream: %[1]q, limit: {rate: 6/1h, burst: 6}}
-`, c.Upstream, role)
+		routes := []string{
+			"{path: /public/, upstream: %[1]q, auth: none}",
+			`{path: /always/, upstream: %[1]q, allow: {roles: [customer], when: 'user.sub == "fay"'}}`,
+			"{path: /never/, upstream: %[1]q, allow: {roles: [root]}}",
+			"{path: /never/always/, upstream: %[1]q, allow: {roles: [customer]}}",
+			"{path: /sometimes/, upstream: %[1]q, allow: {roles: [%[2]s]}}",
+			"{path: /office/, upstream: %[1]q, allow: {rules: [business_hours]}}",
+			"{path: /counted/, upstream: %[1]q, limit: {rate: 6/1h, burst: 6}}",
+		}
+		if role == "root" {
+			slices.Reverse(routes) // whoever takes a route of one configuration and rules of another takes wrong ones
+		}
+		c.Routes = fmt.Sprintf("  - "+strings.Join(routes, "\n  - "), c.Upstream, role)
 	}
 }
 
@@ -122,4 +128,22 @@ func (s *story) press(at []*browse.Browser) (stop func() int) {
 	stop = sync.OnceValue(func() int { close(over); all.Wait(); return asked })
 	s.Cleanup(func() { stop() })
 	return stop
+}
+
+// AUZ-07: a request that waits for a new token while the rules change is judged by the configuration that it began with, the route, its rules and all; the next one by the other.
+func TestARequestIsJudgedByOneConfiguration(t *testing.T) {
+	t.Parallel()
+	s := onOwn(t, stack.Options{Replicas: 1, TTL: map[string]int{"AccessToken": accessTTL}, Configure: flipping("customer", 12)})
+	b := s.signedIn("fay")
+	s.untilExpired()
+	held, err := s.Provider.Break(s.ctx, stack.Fault{Path: "/token", Times: 1, Hold: "before"})
+	s.check(err)
+	done := s.under(b, "GET", "/sometimes/x")
+	s.check(held.Arrived(s.ctx))
+	s.reloads(flipping("root", 12))
+	s.check(held.Release(s.ctx))
+	if status := <-done; status != 200 {
+		t.Errorf("the request that was under way: %d", status)
+	}
+	s.get(b, "/sometimes/x", 403)
 }
