@@ -8,6 +8,7 @@ import (
 
 	"cloakroom/bff/edge"
 	"cloakroom/bff/limit"
+	"cloakroom/bff/policy"
 	"cloakroom/bff/provider"
 	"cloakroom/bff/static"
 	"cloakroom/proxy"
@@ -64,7 +65,7 @@ var errAnswered = errors.New("answered")
 // turnedAway answers a request that goes no further. A navigation that signing in would help is sent there instead of told so.
 func (s *site) turnedAway(w http.ResponseWriter, r *http.Request, err error) error {
 	if help, ok := errors.AsType[signInHelps](err); ok && edge.Navigation(r) {
-		err = s.signInFirst(w, r, help)
+		err = s.signInFirst(w, r, help.provider, help.needs)
 	}
 	if errors.Is(err, errAnswered) {
 		return nil
@@ -73,8 +74,8 @@ func (s *site) turnedAway(w http.ResponseWriter, r *http.Request, err error) err
 }
 
 // signInFirst starts the sign-in that a navigation to a page needs. The cross-site check has passed; where it passed only because the
-// Strict cookie would have stayed at home, the sign-in must not bring it along to what another site may have asked for. needs is what the sign-in must bring, and where.
-func (s *site) signInFirst(w http.ResponseWriter, r *http.Request, needs signInHelps) error {
+// Strict cookie would have stayed at home, the sign-in must not bring it along to what another site may have asked for. needs is what the sign-in must bring; nil: any will do.
+func (s *site) signInFirst(w http.ResponseWriter, r *http.Request, at string, needs *policy.StepUp) error {
 	over, err := s.take(w, r, s.limiter.Login(), limit.Who{Client: edge.From(r.Context()).ClientIP})
 	over()
 	if err != nil {
@@ -84,13 +85,13 @@ func (s *site) signInFirst(w http.ResponseWriter, r *http.Request, needs signInH
 	if reason != "" || !s.ours(r) && !s.isPage(target) {
 		target = "/"
 	}
-	p, err := s.provider(needs.provider)
+	p, err := s.provider(at)
 	if err != nil {
 		return err
 	}
 	signIn := newSignIn()
-	if needs.stepUp != nil {
-		if err := provider.ParseSignIn(needs.stepUp.Query(), &signIn); err != nil {
+	if needs != nil {
+		if err := provider.ParseSignIn(needs.Query(), &signIn); err != nil {
 			return fmt.Errorf("step up: %w", err)
 		}
 	}

@@ -8,16 +8,26 @@ import (
 	"strconv"
 
 	"cloakroom/bff/edge"
+	"cloakroom/bff/policy"
 	"cloakroom/web"
 )
 
 const loginPath = "/bff/login"
 
-// loginURL is where a sign-in starts that ends on target.
-func loginURL(target, providerName string) string {
-	q := url.Values{"return_to": {target}}
+// signInURL is where a sign-in starts that ends on target, and brings what is needed. What is empty is left out.
+func signInURL(target, providerName string, needs *policy.StepUp) string {
+	q := url.Values{}
+	if needs != nil {
+		q = needs.Query()
+	}
+	if target != "" {
+		q.Set("return_to", target)
+	}
 	if providerName != "" {
 		q.Set("provider", providerName)
+	}
+	if len(q) == 0 {
+		return loginPath
 	}
 	return loginPath + "?" + q.Encode()
 }

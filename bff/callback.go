@@ -32,7 +32,6 @@ func (s *site) callback(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return s.refuse(r, "login_cookie_missing", loginPath, nil) // another browser's, replayed long ago, or too late
 	}
-	again := loginURL(l.ReturnTo, l.Provider)
 	if l.Done {
 		return s.bounceTo(w, r, l.ReturnTo)
 	}
@@ -42,7 +41,7 @@ func (s *site) callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	if r.URL.Path != s.callbackPath(l.Provider) {
 		// Another provider's answer to a sign-in at this one: a mix-up, which would hand that one's code to this one (RFC 9700, section 4.4).
-		return s.refuse(r, "response_of_another_provider", again, nil)
+		return s.refuse(r, "response_of_another_provider", l.again(), nil)
 	}
 	if err := p.Ready(); err != nil {
 		return s.providerProblem(err) // nothing is spent: the same URL works once the provider is known
@@ -54,10 +53,11 @@ func (s *site) callback(w http.ResponseWriter, r *http.Request) error {
 	if !mine {
 		return s.bounceTo(w, r, l.ReturnTo) // the same callback again, while or after the first one did the work
 	}
+	l.SignIn.Beside = l.Replaces != ""
 	id, err := p.Callback(r.Context(), q, l.SignIn)
 	if err != nil {
 		s.logins.clear(w, state)
-		return s.callbackProblem(r, again, err)
+		return s.callbackProblem(r, l, err)
 	}
 	return s.signedIn(w, r, l, id)
 }
@@ -67,25 +67,25 @@ func (s *site) callback(w http.ResponseWriter, r *http.Request) error {
 func (s *site) signedIn(w http.ResponseWriter, r *http.Request, l login, id *provider.Identity) error {
 	sess := newSession(l, id)
 	sess.Browser, sess.Address = browserName(r.UserAgent()), addressPrefix(edge.From(r.Context()).ClientIP)
-	again := loginURL(l.ReturnTo, l.Provider)
-	replaced := s.replaced(r, l)
-	if err := s.sessions.Start(r.Context(), w, sess, replaced...); err != nil {
-		s.revoker.add(sess)
+	who := pseudonym(sess)
+	before := s.predecessors(r, l)
+	if err := s.sessions.Start(r.Context(), w, sess, before.ids()...); err != nil {
+		s.dropTokens(sess, before)
 		return s.notStarted(w, r, l, err)
 	}
-	for _, old := range replaced {
-		if err := s.sessions.End(r.Context(), old, "replaced"); err != nil {
-			return tryAgain(s.takeBack(w, r, sess, fmt.Errorf("end the replaced session: %w", err)), again)
+	for _, old := range before {
+		if err := s.sessions.End(r.Context(), old.id, old.endedBy(who)); err != nil {
+			return tryAgain(s.takeBack(w, r, sess, before, fmt.Errorf("end the replaced session: %w", err)), l.again())
 		}
 	}
 	s.note(r, sess)
 	s.event(r, edge.EventSignIn, slog.String("provider", l.Provider))
-	done, err := s.logins.sealed(l.done(sess.ID()), replayLife)
+	done, err := s.logins.sealed(l.done(sess.ID(), who), replayLife)
 	if err != nil {
 		return fmt.Errorf("keep the login cookie: %w", err)
 	}
 	http.SetCookie(w, done)
-	return s.bounceTo(w, r, l.ReturnTo)
+	return s.bounceTo(w, r, arrival(w, l, before, who))
 }
 
 // startRefusals are the reasons for which a sign-in that the provider granted does not become a session, and the problem that each is.
@@ -100,40 +100,22 @@ var startRefusals = []struct {
 
 // notStarted answers for a sign-in that the provider granted and that did not become a session: refused for good, or an outage.
 func (s *site) notStarted(w http.ResponseWriter, r *http.Request, l login, err error) error {
-	again := loginURL(l.ReturnTo, l.Provider)
 	for _, known := range startRefusals {
 		if errors.Is(err, known.err) {
 			s.logins.clear(w, l.SignIn.State)
 			s.refused(r, known.reason, err)
-			return &edge.Problem{Code: known.code, Login: again, Err: err}
+			return &edge.Problem{Code: known.code, Login: l.again(), Aside: s.wayBack(l), Err: err}
 		}
 	}
-	return tryAgain(s.storeProblem(err), again)
-}
-
-// replaced are the sessions that a sign-in ends: the one that the browser had when it began, and the one that it has now, if another tab was
-// faster. A callback from another site has no Strict cookie, so that the other tab's login cookie has to tell.
-func (s *site) replaced(r *http.Request, l login) (old []session.ID) {
-	ids := append(s.sessions.CookieIDs(r), l.Replaces)
-	for _, done := range s.logins.finished(r) {
-		ids = append(ids, done.Replaces)
-	}
-	for _, id := range ids {
-		if id != "" && !slices.Contains(old, id) {
-			old = append(old, id)
-		}
-	}
-	return old
+	return tryAgain(s.storeProblem(err), l.again())
 }
 
 // takeBack undoes a sign-in whose end could not be written, and answers for the cause. The old ticket stays good, and better no
 // sign-in than two; so the browser keeps the old one and does not get the new (law 5).
-func (s *site) takeBack(w http.ResponseWriter, r *http.Request, sess *session.Session, cause error) error {
+func (s *site) takeBack(w http.ResponseWriter, r *http.Request, sess *session.Session, before predecessors, cause error) error {
 	w.Header().Del("Set-Cookie")
 	end := s.sessions.EndOne(r.Context(), sess, "replace_failed")
-	if end != nil {
-		s.revoker.add(sess) // its ticket is nowhere, but its tokens are good
-	}
+	s.dropTokens(sess, before) // its ticket is nowhere, but its tokens are good
 	return s.storeProblem(errors.Join(cause, end))
 }
 
@@ -146,11 +128,20 @@ func tryAgain(err error, again string) error {
 }
 
 // callbackProblem turns what went wrong at the provider into a page with a way to try again.
-func (s *site) callbackProblem(r *http.Request, again string, err error) error {
-	if refusal, ok := errors.AsType[*provider.Refusal](err); ok {
-		return s.refuse(r, refusal.Reason, again, err)
+func (s *site) callbackProblem(r *http.Request, l login, err error) error {
+	refusal, ok := errors.AsType[*provider.Refusal](err)
+	if !ok {
+		return tryAgain(s.providerProblem(err), l.again())
 	}
-	return tryAgain(s.providerProblem(err), again)
+	s.refused(r, refusal.Reason, err)
+	p := &edge.Problem{Code: "sign_in_refused", Login: l.again(), Aside: s.wayBack(l), Err: err}
+	switch unmet := []string{provider.ReasonACR, provider.ReasonAuthTimeMissing, provider.ReasonAuthTimeStale, provider.ReasonProviderError}; {
+	case l.needs() != nil && slices.Contains(unmet, refusal.Reason):
+		p.Code = "step_up_refused"
+	case l.Who != "":
+		p.Detail = "The sign-in was cancelled, took too long, or did not come back as it was started. You are still signed in as before."
+	}
+	return p
 }
 
 // refuse records a refused sign-in with its reason, which the user does not see, and answers with a page to try again from.

@@ -65,7 +65,10 @@ func (s *Server) ended(sess *session.Session, reason string) {
 
 // endedElsewhere revokes the tokens of a session that ended, if no other replica does.
 func (s *Server) endedElsewhere(sess *session.Session, reason string) {
-	if reason != "invalid_grant" && reason != "refresh_interrupted" { // those tokens are dead already
+	switch reason {
+	case "invalid_grant", "refresh_interrupted": // those tokens are dead already
+	case "replaced", "replace_failed": // the same user goes on, see succession.go
+	default:
 		s.revoker.addShared(sess)
 	}
 }
@@ -95,6 +98,11 @@ func newSignIn() provider.SignIn { return provider.NewSignIn() }
 func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
 	if refusal, ok := errors.AsType[*proxy.Refusal](err); ok {
 		edge.From(r.Context()).Reason = refusal.Reason
+	}
+	if help, ok := errors.AsType[signInHelps](err); ok {
+		if err = help.site.turnedAway(w, r, help); err == nil {
+			return
+		}
 	}
 	edge.Answer(w, r, upstreamProblem(err))
 }

@@ -169,7 +169,7 @@ func (q *question) denied(v policy.Verdict) bool {
 	q.out.Rule, q.out.Reason = v.Rule, v.Reason
 	err := denial(v, q.sess, q.usual())
 	if v.Reason == policy.ReasonNobody {
-		err = signInMayHelp(missing(&q.route.Config, nil))
+		err = signInMayHelp(missing(&q.route.Config, nil), v.StepUp)
 	}
 	if _, help := errors.AsType[signInHelps](err); help && edge.Navigation(q.r) {
 		q.out.Status, q.out.Verdict = http.StatusSeeOther, SignIn

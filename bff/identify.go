@@ -61,7 +61,7 @@ func (s *site) identify(w http.ResponseWriter, r *http.Request, route *proxy.Rou
 	case lackPasses:
 		return visitor{}, nil
 	case lackSignsIn:
-		return visitor{}, s.signInFirst(w, r, signInHelps{})
+		return visitor{}, s.signInFirst(w, r, "", s.rules[route.Index()].policy.StepUp()) // all at once, and not a second time for what the rules want of it
 	}
 	return visitor{}, s.uninvited(w, r, route, err)
 }

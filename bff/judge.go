@@ -71,19 +71,32 @@ func (q *inquiry) judge(v policy.Verdict) error {
 	if v.Reason == policy.ReasonNobody {
 		return q.nobody(v)
 	}
-	return denial(v, q.sess, s.defaultProvider)
+	return q.answerTo(denial(v, q.sess, s.defaultProvider))
+}
+
+// answerTo completes a denial by what is known of this browser and of who sits in front of it.
+func (q *inquiry) answerTo(err error) error {
+	help, helps := errors.AsType[signInHelps](err)
+	switch p, _ := errors.AsType[*edge.Problem](err); {
+	case helps && q.sess != nil:
+		return q.site.stepUp(q.HTTP, q.sess, help)
+	case p != nil && p.Code == "forbidden" && q.sess != nil:
+		return q.site.notThisUser(q.HTTP, p.Code, p.Err)
+	}
+	return err
 }
 
 // nobody is the answer where a rule is about who asks, and nobody is known. A session helps where one is read: elsewhere a browser that was sent to sign in
 // would come back as nobody, and be sent again.
 func (q *inquiry) nobody(v policy.Verdict) error {
-	return signInMayHelp(q.site.uninvited(q.w, q.HTTP, q.route, v.Err))
+	return signInMayHelp(q.site.uninvited(q.w, q.HTTP, q.route, v.Err), v.StepUp)
 }
 
-// signInMayHelp spares a navigation the problem of who is signed out.
-func signInMayHelp(err error) error {
+// signInMayHelp spares a navigation the problem of who is signed out. The sign-in asks at once for what the rules want of it.
+func signInMayHelp(err error, needs *policy.StepUp) error {
 	if p, ok := errors.AsType[*edge.Problem](err); ok && p.Code == "signed_out" {
-		return signInHelps{Problem: p}
+		p.Login = signInURL("", "", needs)
+		return signInHelps{Problem: p, needs: needs}
 	}
 	return err
 }
@@ -102,44 +115,4 @@ func denial(v policy.Verdict, sess *session.Session, usual string) error {
 		return &edge.Problem{Code: "not_found", Err: v.Err} // whether it is there is nobody's business who may not see it
 	}
 	return &edge.Problem{Code: "forbidden", Err: v.Err}
-}
-
-// signInHelps is a problem that a navigation is spared: it is sent to sign in.
-type signInHelps struct {
-	*edge.Problem
-	stepUp   *policy.StepUp // what the sign-in must bring; nil: any will do
-	provider string         // where; empty: the default one
-}
-
-// Unwrap is the problem.
-func (e signInHelps) Unwrap() error { return e.Problem }
-
-// furtherSignIn tells a script where its user signs in again in the way that is asked for, which is where the session is from: the default provider may know the user by another name, or
-// not at all. The script adds its own return_to.
-func furtherSignIn(up policy.StepUp, sess *session.Session, usual string) signInHelps {
-	help, q := signInHelps{stepUp: &up}, up.Query()
-	if sess != nil && sess.Provider != usual {
-		help.provider = sess.Provider
-		q.Set("provider", sess.Provider)
-	}
-	help.Problem = &edge.Problem{Code: "step_up", Login: loginPath + "?" + q.Encode()}
-	return help
-}
-
-// challenged judges what an upstream wants of its user (RFC 9470). The answer is the way to sign in, where that would help. Where the user has signed in in that way
-// already, and the upstream still says no, another sign-in would be the beginning of a loop.
-func (s *site) challenged(r *http.Request, v visitor) func([]string) error {
-	return func(challenges []string) error {
-		up, ok := policy.ParseChallenge(challenges)
-		if !ok {
-			return nil
-		}
-		rec := edge.From(r.Context())
-		if v.sess == nil || !policy.NeedsAgain(up, v.subject(), s.now()) {
-			rec.Reason = "step_up_in_vain"
-			return &edge.Problem{Code: "step_up_in_vain"}
-		}
-		rec.Reason = "step_up_by_upstream"
-		return furtherSignIn(up, v.sess, s.defaultProvider)
-	}
 }

@@ -60,6 +60,10 @@ func (s *site) startSignIn(w http.ResponseWriter, r *http.Request, p *provider.P
 	if len(held) > 0 {
 		l.Replaces = held[0]
 	}
+	if l.circles(s.logins.finished(r)) {
+		return s.stopCircling(r, target)
+	}
+	l.Who = s.whoIs(r)
 	cookie, err := s.logins.sealed(l, loginLife)
 	if err != nil {
 		return badLogin("The parameters are too long together.", err)
@@ -105,6 +109,16 @@ func (s *site) isPage(target string) bool {
 		return allow == nil // nothing of a route there: the app's own files
 	}
 	return route.Config.CrossSiteNavigation || route.Config.Auth == "none"
+}
+
+// isFile reports whether a navigation to target shows one of the app's own files.
+func (s *site) isFile(target string) bool {
+	u, err := url.Parse(target)
+	if err != nil {
+		return false
+	}
+	route, allow := s.table.Match(&http.Request{Method: http.MethodGet, URL: u})
+	return route == nil && allow == nil && s.files != nil
 }
 
 func badLogin(detail string, err error) error {

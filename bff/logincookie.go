@@ -33,14 +33,17 @@ type login struct {
 	Issuer   string          `json:"i"` // the provider's of this name when the sign-in began
 	ReturnTo string          `json:"r"`
 	Replaces session.ID      `json:"o,omitempty"` // the session that this sign-in will end; once Done, the one that it brought
+	Who      string          `json:"w,omitempty"` // that session's user, as pseudonym returns it; empty: not known
+	Rounds   rounds          `json:"n,omitzero"`
 	Asked    []string        `json:"q,omitempty"` // marks of the resources that the provider was asked for
 	Done     bool            `json:"d,omitempty"` // the callback succeeded; what follows is a repeat
 }
 
-// done is what is kept of l once it succeeded: enough to recognize a repeat, and the session that it brought, which the browser's next
+// done is what is kept of l once it succeeded: enough to recognize a repeat and a loop, and the session that it brought, which the browser's next
 // sign-in ends. Nonce and verifier have no further use.
-func (l login) done(brought session.ID) login {
-	return login{SignIn: provider.SignIn{State: l.SignIn.State, Started: l.SignIn.Started}, ReturnTo: l.ReturnTo, Replaces: brought, Done: true}
+func (l login) done(brought session.ID, who string) login {
+	kept := provider.SignIn{State: l.SignIn.State, Started: l.SignIn.Started, ACRValues: l.SignIn.ACRValues, MaxAge: l.SignIn.MaxAge}
+	return login{SignIn: kept, ReturnTo: l.ReturnTo, Replaces: brought, Who: who, Rounds: l.Rounds, Done: true}
 }
 
 // loginCookies seals, reads and bounds the login cookies.

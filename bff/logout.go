@@ -59,7 +59,7 @@ func (s *site) logout(w http.ResponseWriter, r *http.Request) error {
 func (s *site) forget(w http.ResponseWriter, r *http.Request) {
 	s.sessions.ClearCookie(w)
 	s.logins.clearAll(w, r)
-	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	w.Header().Set("Clear-Site-Data", forgetAll)
 }
 
 // logoutPage answers GET /bff/logout: a page with a button, because a link alone must not sign anybody out. It is also where the

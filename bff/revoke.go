@@ -32,12 +32,14 @@ type revocation struct {
 	session          string           // for the log: the first characters of its ID
 	shared           *session.Session // other replicas may revoke its token, too; nil: nobody else knows it
 	owner            session.WriteID  // of the claim
+	ended            *session.Session // these came when it had ended already, and it matters why; else nil
 }
 
 // revocations are what a revoker needs from others.
 type revocations struct {
 	claim  func(context.Context, *session.Session, session.WriteID) (bool, error) // true for one owner of all replicas
 	revoke func(context.Context, revocation) error
+	why    func(context.Context, session.ID) (string, error) // a session ended; session.ErrNone: nobody knows
 	count  func(result string)
 }
 
@@ -79,6 +81,13 @@ func (v *revoker) addShared(s *session.Session) {
 	r := revocationOf(s)
 	r.shared = s
 	rand.Read(r.owner[:])
+	v.put(r)
+}
+
+// addLate queues tokens that a refresh brought after their session had ended. Only this process knows them. Where the user goes on with another session, they are left alone.
+func (v *revoker) addLate(s *session.Session) {
+	r := revocationOf(s)
+	r.ended = s
 	v.put(r)
 }
 
@@ -140,6 +149,15 @@ func (v *revoker) once(ctx context.Context, r *revocation, last bool) (mine bool
 			return false, err
 		}
 		r.shared = nil // it is ours from now on
+	}
+	if r.ended != nil {
+		why, err := v.why(ctx, r.ended.ID())
+		switch {
+		case err == nil && why == "replaced":
+			return false, nil
+		case err != nil && !errors.Is(err, session.ErrNone) && !last:
+			return false, err
+		}
 	}
 	return true, v.revoke(ctx, *r)
 }

@@ -110,3 +110,31 @@ func TestRevocationsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// What a refresh brings after the end of its session is revoked, unless the same user goes on with another: at many providers that one's tokens would die with it.
+func TestLateTokensAreRevokedUnlessTheUserGoesOn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		why   string
+		err   error
+		least int
+	}{
+		"signed out":          {"logout", nil, 1},
+		"another user came":   {"user_changed", nil, 1},
+		"the user goes on":    {"replaced", nil, 0},
+		"nobody has ended it": {"", session.ErrNone, 1},
+		"nobody can be asked": {"", errNoStore, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				at := new(provided)
+				v := newRevoker(discard(), revocations{revoke: at.revoke, count: func(string) {}, why: func(context.Context, session.ID) (string, error) { return tt.why, tt.err }})
+				v.addLate(&session.Session{Provider: "main", Tokens: session.Tokens{Refresh: "r"}})
+				time.Sleep(time.Minute) // of the bubble's own time
+				v.close(t.Context())
+				if n := len(at.all()); n != tt.least {
+					t.Errorf("revoked %d times, want %d", n, tt.least)
+				}
+			})
+		})
+	}
+}

@@ -146,7 +146,7 @@ func (s *Server) wireSessions(cfg configs.Session) error {
 	if err := s.wireTokens(); err != nil {
 		return err
 	}
-	s.revoker = newRevoker(s.log, revocations{claim: s.claimRevocation, revoke: s.revoke, count: s.metrics.revoked})
+	s.revoker = newRevoker(s.log, revocations{claim: s.claimRevocation, revoke: s.revoke, count: s.metrics.revoked, why: s.whyEnded})
 	s.streams = newStreams(s.now, cfg.IdleTimeout, questions{
 		left: func(ctx context.Context, sess *session.Session) (time.Duration, error) {
 			return s.sessions.IdleLeft(ctx, sess)
@@ -163,7 +163,7 @@ func (s *Server) wireManager() (err error) {
 	s.sessions, err = session.New(cfg.Session.Config, s.store, session.Deps{
 		Refresh: s.refresh, RefreshTimeout: longestTimeout(cfg.Providers), Log: s.log, Now: s.now,
 		InsecureCookies: cfg.Server.InsecureLocalhostCookies,
-		Started:         s.metrics.sessionStarted, Ended: s.ended, EndedElsewhere: s.endedElsewhere, Orphaned: s.revoker.add, Refreshed: s.metrics.refreshed,
+		Started:         s.metrics.sessionStarted, Ended: s.ended, EndedElsewhere: s.endedElsewhere, Orphaned: s.revoker.addLate, Refreshed: s.metrics.refreshed,
 		Flushed: s.metrics.copiesFlushed,
 		Gone:    s.streams.gone, Changed: s.streams.changed, Resubscribed: s.streams.resubscribed,
 	})
@@ -185,12 +185,20 @@ func (s *Server) event(r *http.Request, name string, attrs ...slog.Attr) {
 
 // renderProblem hands the page of a problem to the edge, which knows nothing of pages.
 func renderProblem(w io.Writer, p edge.Page) error {
-	return web.RenderPage(w, web.PageData{Title: p.Title, Text: p.Text, RequestID: p.RequestID, ActionURL: p.Action, ActionLabel: p.ActionLabel})
+	return web.RenderPage(w, web.PageData{
+		Title: p.Title, Text: p.Text, RequestID: p.RequestID,
+		ActionURL: p.Action, ActionLabel: p.ActionLabel, CancelURL: p.Aside.URL, CancelLabel: p.Aside.Label,
+	})
 }
 
 // claimRevocation is how the revoker learns whether another replica revokes a session's tokens.
 func (s *Server) claimRevocation(ctx context.Context, sess *session.Session, owner session.WriteID) (bool, error) {
 	return s.sessions.ClaimRevocation(ctx, sess, owner)
+}
+
+// whyEnded is how the revoker learns why a session ended.
+func (s *Server) whyEnded(ctx context.Context, id session.ID) (string, error) {
+	return s.sessions.Why(ctx, id)
 }
 
 // revoke is the revoker's way to the provider.

@@ -14,7 +14,7 @@ const (
 
 // reasons are those of ends that somebody made.
 var reasons = [...]string{
-	"logout", "device", "limit", "frontchannel", "backchannel", "replaced", "replace_failed", "undone",
+	"logout", "device", "limit", "frontchannel", "backchannel", "replaced", "user_changed", "replace_failed", "undone",
 	"invalid_grant", "refresh_interrupted", "token_expired", "too_large",
 }
 

@@ -17,6 +17,7 @@ type Page struct {
 	RequestID   string
 	Action      string // where the link leads: a path on this origin; empty: no link
 	ActionLabel string
+	Aside       Link // a quieter one beside it
 }
 
 // pages is what WithPages handed over.
@@ -39,8 +40,10 @@ func WithPages(csp string, render func(w io.Writer, p Page) error) Middleware {
 
 // answer sends p as a page. After an error nothing was sent.
 func (ps *pages) answer(w http.ResponseWriter, p Problem, id string) error {
-	page := Page{Status: p.Status, Title: entryOf(p.Code, p.Status).Title, Text: p.Detail, RequestID: id, Action: p.Login}
-	if p.Login != "" {
+	page := Page{Status: p.Status, Title: entryOf(p.Code, p.Status).Title, Text: p.Detail, RequestID: id, Action: p.Login, Aside: p.Aside}
+	if p.Action.URL != "" {
+		page.Action, page.ActionLabel = p.Action.URL, p.Action.Label
+	} else if p.Login != "" {
 		page.ActionLabel = "Try again"
 		if p.Status == http.StatusUnauthorized {
 			page.ActionLabel = "Sign in"

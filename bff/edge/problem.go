@@ -26,6 +26,8 @@ type Problem struct {
 	Login string
 	// Continue is where a person may go on by their own hand: a path on this origin. Only pages show it.
 	Continue string
+	// Action is the way on that a page offers in place of Login and Continue, Aside a quieter one beside it. Only pages show them.
+	Action, Aside Link
 	// Members are further members of the document, for protocols that want their own, such as `error` in OAuth.
 	Members map[string]any
 	// Errors are the single faults of a request, each with its place. Only the document shows them: they may quote the request.
@@ -37,6 +39,9 @@ type Problem struct {
 	// Err is the cause. It never leaves the server; may be nil.
 	Err error
 }
+
+// Link is a way on for a person: a path with query on this origin, and what it says. Without a URL there is none.
+type Link struct{ URL, Label string }
 
 // Fault is one of several things that are wrong with a request (RFC 9457, section 3, has `errors` as its example).
 type Fault struct {

@@ -37,11 +37,22 @@ func NeedsAgain(challenge StepUp, u *Subject, now time.Time) bool {
 	case len(challenge.ACR) > 0 && !slices.Contains(challenge.ACR, u.id.ACR):
 		return true
 	case challenge.MaxAge != nil:
-		return !known || age > max(*challenge.MaxAge, justNow)
+		return !known || age > challenge.allowance()
 	case len(challenge.ACR) == 0: // it does not say what is missing
-		return !known || age > justNow
+		return !known || age > challenge.allowance()
 	}
 	return false
+}
+
+// Recent reports whether a sign-in at that time would be recent enough, as far as the challenge speaks of it.
+func (s StepUp) Recent(at, now time.Time) bool { return now.Sub(at) <= s.allowance() }
+
+// allowance is the age that a sign-in may have at which another would change nothing.
+func (s StepUp) allowance() time.Duration {
+	if s.MaxAge == nil {
+		return justNow
+	}
+	return max(*s.MaxAge, justNow)
 }
 
 // authAge is how long ago u signed in, if that is known.
@@ -53,11 +64,15 @@ func (u *Subject) authAge(now time.Time) (time.Duration, bool) {
 	return max(age, 0), true
 }
 
-// Query are the parameters of /bff/login that ask for exactly this.
+// Query are the parameters of /bff/login that ask for exactly this. Where nothing is said of what is missing, it is a sign-in by the user's own hand: a provider that knows
+// the user already would else send back the one that was not enough, again and again.
 func (s StepUp) Query() url.Values {
 	q := url.Values{}
 	if len(s.ACR) > 0 {
 		q.Set("acr_values", strings.Join(s.ACR, " "))
+	}
+	if len(q) == 0 && s.MaxAge == nil {
+		q.Set("max_age", "0")
 	}
 	if s.MaxAge != nil {
 		q.Set("max_age", strconv.FormatInt(int64(*s.MaxAge/time.Second), 10))

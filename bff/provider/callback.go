@@ -43,7 +43,8 @@ type Tokens struct {
 }
 
 // Callback ends the sign-in s with the parameters that the browser brought back. It spends the code, once; that the
-// state is used once is the caller's to see to. The error is a *Refusal or wraps ErrUnavailable; tokens that were granted before it go to Deps.Orphaned.
+// state is used once is the caller's to see to. The error is a *Refusal or wraps ErrUnavailable; tokens that were granted before it go to Deps.Orphaned, unless the
+// sign-in is Beside a session.
 func (p *Provider) Callback(ctx context.Context, q url.Values, s SignIn) (*Identity, error) {
 	k, err := p.current()
 	if err != nil {
@@ -58,7 +59,7 @@ func (p *Provider) Callback(ctx context.Context, q url.Values, s SignIn) (*Ident
 		return nil, err
 	}
 	id, err := p.granted(ctx, k, g, s)
-	if err != nil {
+	if err != nil && !s.Beside {
 		p.orphaned(g.tokens)
 	}
 	return id, err

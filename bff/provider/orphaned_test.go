@@ -37,6 +37,18 @@ func TestTokensOfARefusedSignInAreHandedOver(t *testing.T) {
 	}
 }
 
+// Where the browser has a session that goes on, they are not: at many providers that one would end with them.
+func TestTokensOfARefusedSignInBesideASessionAreLeftAlone(t *testing.T) {
+	o := newOP(t)
+	c := newClientOf(t, o, nil)
+	c.orphaned = func(Tokens) { t.Error("handed over") }
+	o.set(func() { o.nonce = "another" })
+	c.signIn.Beside = true
+	if _, err := c.callback(t); err == nil {
+		t.Error("a callback with another's nonce succeeds")
+	}
+}
+
 // The same of a refresh: what came with an ID token that does not agree is revoked with the session.
 func TestTokensOfARefusedRefreshAreHandedOver(t *testing.T) {
 	o := newOP(t)

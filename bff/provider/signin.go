@@ -30,6 +30,9 @@ type SignIn struct {
 	ACRValues string `json:"a,omitempty"`
 	// MaxAge is in seconds; nil is none.
 	MaxAge *int `json:"m,omitempty"`
+	// Beside is whether the browser has a session that goes on if this sign-in comes to nothing. At many providers both would be of one grant, and to revoke what this one
+	// brought would end that one too: its tokens are then not handed over to be revoked. It is not kept.
+	Beside bool `json:"-"`
 	// Resources are the URLs of APIs for which tokens of their own will be wanted (RFC 8707, section 2.1). They are not kept.
 	Resources []string `json:"-"`
 }
