@@ -54,6 +54,7 @@ func TestInARealBrowser(t *testing.T) {
 	vite(t, ctx, "build", source(t), "--outDir", dist)
 	app := start(t, ctx, program, corpus, 2, func(c *stack.Config) {
 		c.SPADir, c.Provider = dist, "    timeout: 5s\n    frontchannel_logout: true"
+		c.Routes = stack.UsualRoutes(c.Upstream) + guardedRoutes(c.Upstream)
 	})
 	g.App, g.Provider, g.Evil = app.PublicURL, app.Provider.Issuer, app.Upstream.URL
 	for _, r := range app.Replicas {
@@ -86,6 +87,20 @@ func TestInARealBrowser(t *testing.T) {
 	if records[tokscan.Answer] == 0 || records[tokscan.Page] == 0 || secrets["ticket"] == 0 || secrets["access token"] == 0 {
 		t.Errorf("there was not everything to scan: %v, %v", records, secrets)
 	}
+}
+
+// guardedRoutes want more of a sign-in than that there was one, or of its user, or send whoever comes back to sign in.
+func guardedRoutes(upstream string) (routes string) {
+	for path, allow := range map[string]string{
+		"/safe/": "{acr: urn:mfa}", "/fresh/": "{max_auth_age: 1m}", "/pages/vault": "{acr: urn:mfa}", "/pages/fresh": "{max_auth_age: 1m}",
+		"/pages/staff": "{roles: [emperor]}", "/pages/again": "{}",
+	} {
+		routes += fmt.Sprintf("  - path: %s\n    upstream: %s\n    allow: %s\n", path, upstream, allow)
+		if strings.HasPrefix(path, "/pages/") {
+			routes += "    cross_site_navigation: true\n"
+		}
+	}
+	return routes
 }
 
 // run runs the stories with node's test runner.

@@ -48,7 +48,8 @@ export async function open(origin, { thirdPartyCookies, ...options } = {}) {
   });
   context.on('page', (page) => {
     page.on('websocket', (ws) => ws.on('framereceived', ({ payload }) => write({ kind: 'page', where: 'websocket frame', body: String(payload) })));
-    page.on('console', (message) => write({ kind: 'page', where: 'console', body: message.text() }));
+    // Of Clear-Site-Data the browser writes for developers which URL had it, the callback's among them, with the code that is spent by then.
+    page.on('console', (message) => message.text().startsWith('Clear-Site-Data header on') || write({ kind: 'page', where: 'console', body: message.text() }));
   });
   // close waits for the notes; the body of an answer whose page is gone may never come, so not for ever.
   const close = async () => {

@@ -7,7 +7,8 @@
 //   GET  /control/faults/{id}/arrived             answers when a request is held by it
 //   POST /control/faults/{id}/release             lets the held requests go on
 //   DELETE /control/faults                        ends all faults
-//   POST /control/settings {ttl: {…}, users: {…}, resources: {…}} merges lifetimes in seconds, users' claims, and the scopes of resources
+//   POST /control/settings {ttl: {…}, users: {…}, resources: {…}, acr: {…}} merges lifetimes in seconds, users' claims, the scopes of resources,
+//                                                 and what becomes of acr_values (ignored) and of the time of a sign-in (late, in seconds)
 //   POST /control/rotate                          signs with a new key from now on
 //   POST /control/logout {sub}                    ends the user's sessions here and tells the clients, answers what they said
 import { thumbprint } from './journal.mjs';
@@ -26,6 +27,7 @@ export function createControl(op) {
       Object.assign(op.settings.ttl, body.ttl);
       Object.assign(op.settings.users, body.users);
       Object.assign(op.settings.resources, body.resources);
+      Object.assign(op.settings.acr, body.acr);
     },
     'POST rotate': () => op.rotate(),
     'POST logout': (url, body) => logout(op, body.sub),

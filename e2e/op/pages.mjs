@@ -9,7 +9,7 @@ const page = (uid) => `<!doctype html><meta name="viewport" content="width=devic
 </form>`;
 
 // interaction answers /interaction/{uid}, GET and POST.
-export async function interaction(provider, req, res, form) {
+export async function interaction({ provider, settings }, req, res, form) {
   const { uid, params, prompt } = await provider.interactionDetails(req, res);
   const finish = (result) => provider.interactionFinished(req, res, result, { mergeWithLastSubmission: false });
   if (prompt.name !== 'login') throw new Error(`nobody is there to answer the prompt ${prompt.name}`);
@@ -17,7 +17,11 @@ export async function interaction(provider, req, res, form) {
     return finish({ error: 'access_denied', error_description: 'the user said no' });
   }
   const login = req.method === 'POST' ? form.get('login') : params.login_hint;
-  if (login) return finish({ login: { accountId: login } });
+  if (login) {
+    const acr = settings.acr.ignored ? undefined : params.acr_values?.split(' ')[0];
+    const ts = Math.floor(Date.now() / 1000) - (settings.acr.late ?? 0);
+    return finish({ login: { accountId: login, acr, ts } });
+  }
   res.setHeader('Content-Type', 'text/html; charset=utf-8');
   return res.end(page(uid));
 }

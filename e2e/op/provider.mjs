@@ -1,12 +1,23 @@
 // oidc-provider as the tests want it: one confidential client, strict PKCE, every refresh token used once and its
 // whole family revoked when it is seen again, back-channel logout to loopback.
 import crypto from 'node:crypto';
-import Provider, { errors } from 'oidc-provider';
+import Provider, { errors, interactionPolicy } from 'oidc-provider';
 
 // newKey makes a signing key; the key ID tells one rotation from the next.
 export function newKey(n) {
   const { privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
   return { ...privateKey.export({ format: 'jwk' }), kid: `key-${n}`, alg: 'RS256', use: 'sig' };
+}
+
+// policy signs users in again for an acr that they have not signed in with, unless the tests' settings say that nobody looks at acr_values.
+function policy(settings) {
+  const base = interactionPolicy.base();
+  base.get('login').checks.add(new interactionPolicy.Check('acr_values', 'a sign-in of another kind is wanted', ({ oidc }) => {
+    const wanted = oidc.params.acr_values?.split(' ');
+    const again = wanted && !settings.acr.ignored && !oidc.result?.login && !wanted.includes(oidc.session.acr);
+    return again ? interactionPolicy.Check.REQUEST_PROMPT : interactionPolicy.Check.NO_NEED_TO_PROMPT;
+  }));
+  return base;
 }
 
 // buildProvider returns a provider on the given store. Tests rotate its keys by building a second one on the same store.
@@ -35,7 +46,8 @@ export function buildProvider({ issuer, clients, keys, store, settings, cookieKe
       }),
     }),
     loadExistingGrant,
-    interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
+    acrValues: ['urn:pwd', 'urn:mfa'],
+    interactions: { policy: policy(settings), url: (ctx, interaction) => `/interaction/${interaction.uid}` },
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },

@@ -20,7 +20,7 @@ import { createStore } from './store.mjs';
 const host = process.env.OP_HOST ?? '127.0.0.1';
 const op = {
   clients: JSON.parse(process.env.OP_CLIENTS ?? '[]'),
-  settings: { ttl: { AccessToken: 300, IdToken: 300, RefreshToken: 86400, ...JSON.parse(process.env.OP_TTL ?? '{}') }, users: {}, resources: {} },
+  settings: { ttl: { AccessToken: 300, IdToken: 300, RefreshToken: 86400, ...JSON.parse(process.env.OP_TTL ?? '{}') }, users: {}, resources: {}, acr: {} },
   store: createStore(),
   faults: createFaults(),
   journal: createJournal(),
@@ -82,7 +82,7 @@ async function exchange(req, res) {
   req.body = text;
   const answer = later(res);
   const handled = url.pathname.startsWith('/interaction/')
-    ? interaction(op.provider, req, res, note.form) : op.callback(req, res);
+    ? interaction(op, req, res, note.form) : op.callback(req, res);
   await Promise.all([handled, answer.finished]);
   op.journal.request({
     ...note, status: res.statusCode, location: res.getHeader('location'), answer: parse(answer.body()), detail: res.grantError, sub: res.grantSub,

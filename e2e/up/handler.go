@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -53,6 +54,10 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", "</app.css>; rel=preload")
 		w.WriteHeader(http.StatusEarlyHints)
 		echo(w, seen)
+	case "demanding":
+		u.demand(w, r, seen)
+	case "again":
+		http.Redirect(w, r, "/bff/login?return_to="+url.QueryEscape(r.URL.Path), http.StatusFound)
 	case "json":
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"items":[{"id":1,"total":"12.50"},{"id":2,"total":"8.00"}],"next":null}`)
@@ -79,6 +84,23 @@ func echo(w http.ResponseWriter, seen Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// demand answers the challenge of RFC 9470 that the query names, until another token comes than the first one for this target.
+func (u *Upstream) demand(w http.ResponseWriter, r *http.Request, seen Request) {
+	u.mu.Lock()
+	first, known := u.weak[r.RequestURI]
+	if !known {
+		first = seen.Bearer()
+		u.weak[r.RequestURI] = first
+	}
+	u.mu.Unlock()
+	if seen.Bearer() != first {
+		echo(w, seen)
+		return
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_user_authentication", `+r.URL.Query().Get("c"))
+	w.WriteHeader(http.StatusUnauthorized)
 }
 
 // events sends one event at once and one after the gate.

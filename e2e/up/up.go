@@ -68,7 +68,8 @@ type Upstream struct {
 
 	mu    sync.Mutex
 	seen  []Request
-	gates map[string]*Gate // by the last element of the path
+	gates map[string]*Gate  // by the last element of the path
+	weak  map[string]string // the bearers that demanding targets do not take, by target
 }
 
 // Start listens on a free port of 127.0.0.1.
@@ -85,7 +86,7 @@ func Listen(address string) (*Upstream, error) {
 
 // On serves a listener, such as that of a socket in the file system.
 func On(listener net.Listener) *Upstream {
-	u := &Upstream{URL: "http://" + listener.Addr().String(), gates: make(map[string]*Gate)}
+	u := &Upstream{URL: "http://" + listener.Addr().String(), gates: make(map[string]*Gate), weak: make(map[string]string)}
 	u.server = &http.Server{
 		Handler:           u,
 		ReadHeaderTimeout: 10 * time.Second,
