@@ -85,7 +85,9 @@ func TestAResourceThatIsAskedForByNobodyAnyMoreSaysSo(t *testing.T) {
 		rt, asked, _ := library(t, func(c *Config) { c.Resource.Cache = cache })
 		over := fmt.Errorf("%w: logged out", ErrEnded)
 		_, err := rt.Resource(t.Context(), httptest.NewRequest("GET", "/api/documents/7", nil), Caller{
-			TokenFor: func(context.Context, tokens.Token) (string, func(context.Context) (string, bool), error) { return "", nil, over },
+			TokenFor: func(context.Context, tokens.Token) (string, func(context.Context) (string, bool), error) {
+				return "", nil, over
+			},
 		}, "alice")
 		if !errors.Is(err, over) || asked.Load() != 0 {
 			t.Errorf("%v, asked %d times", err, asked.Load())
