@@ -214,13 +214,18 @@ var rewritings = []struct {
 		if !strings.Contains(w.target, "team=") {
 			return // one more would be the first
 		}
+		if path, query, _ := strings.Cut(w.target, "?"); s.IntN(2) == 0 { // some readers take the first, some the last
+			w.target = path + "?" + s.one("team=red&", "TEAM=red&", "t%65am=red&", "team=red;") + query
+			return
+		}
 		w.target += s.one("&team=red", "&team=blue", "&TEAM=red", "&team[]=red", "&t%65am=red", ";team=red", "&debug=1&debug=2")
 	}},
 	{"a header comes twice, or in another spelling", true, func(s *stage, w *wire) {
 		if !slices.ContainsFunc(w.headers, func(h [2]string) bool { return h[0] == "X-Tenant" }) {
 			return
 		}
-		w.headers = append(w.headers, [2]string{s.one("X-Tenant", "x-tenant", "X_Tenant"), s.one("red", "blue")})
+		// Before or after the other one: some readers take the first, some the last.
+		w.headers = slices.Insert(w.headers, 1+s.IntN(len(w.headers)), [2]string{s.one("X-Tenant", "x-tenant", "X_Tenant"), s.one("red", "blue")})
 	}},
 	{"a credential is there twice", true, func(s *stage, w *wire) {
 		for _, h := range w.headers {
@@ -257,6 +262,15 @@ func TestRulesDecideAsTheyAreDocumentedHoweverARequestIsWritten(t *testing.T) {
 				t.Fatalf("%s\nof %+v: %d, reached %t", about, guards[n], status, reached)
 			}
 			seen[fmt.Sprint(reached)]++
+			if guards[n].callers && guards[n].auth != "none" { // a session and a key are two identities, whatever either may
+				q := q
+				q.who = ada
+				w := s.plain(q)
+				w.headers = append(w.headers, [2]string{"X-API-Key", key})
+				if status, through := s.send(w); status != http.StatusBadRequest || through {
+					t.Errorf("%s, with a session and a key: %d, reached %t", about, status, through)
+				}
+			}
 			for _, v := range rewritings {
 				w := s.plain(q)
 				v.change(s, &w)
