@@ -9,7 +9,7 @@ import (
 )
 
 // OAX-17, SES-03: a sign-in over a session of the same user, while that one's refresh is under way, at a provider that revokes all of a grant's tokens with one of them: the old
-// ticket is dead, and the new session outlives both its own refreshes and what comes of the old one's.
+// ticket is dead, and the new session outlives its own refreshes, what comes of the old one's, and a step-up that comes to nothing.
 func TestAStepUpOutlivesTheSessionThatItReplaces(t *testing.T) {
 	t.Parallel()
 	s := onOwn(t, stack.Options{Replicas: 2, TTL: map[string]int{"AccessToken": 3}})
@@ -44,6 +44,12 @@ func TestAStepUpOutlivesTheSessionThatItReplaces(t *testing.T) {
 	s.check(held.Release(s.ctx))
 	if a := <-answered; a == nil || a.Status != 401 {
 		t.Errorf("the request that waited for the old session's token: %+v", a)
+	}
+
+	// Neither does a sign-in that is refused after its code was spent take the session's tokens along.
+	s.check(s.Provider.IgnoreACR(s.ctx))
+	if a, err := b.Go(s.ctx, nav("/bff/login?acr_values=urn:mfa&return_to=/public/welcome", s.PublicURL, "")); err != nil || a.Status != 403 || a.URL.Path != "/bff/callback" {
+		t.Fatalf("a step-up that the provider ignores: %+v, %v", a, err)
 	}
 
 	refreshes := func() int {

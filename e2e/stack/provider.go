@@ -220,6 +220,11 @@ func (p *Provider) SetResources(ctx context.Context, scopes map[string]string) e
 	return p.control(ctx, http.MethodPost, "settings", map[string]any{"resources": scopes}, nil)
 }
 
+// IgnoreACR has the provider sign users in however it likes, whatever acr_values say.
+func (p *Provider) IgnoreACR(ctx context.Context) error {
+	return p.control(ctx, http.MethodPost, "settings", map[string]any{"acr": map[string]bool{"ignored": true}}, nil)
+}
+
 // RotateKeys signs with a new key from now on.
 func (p *Provider) RotateKeys(ctx context.Context) error {
 	return p.control(ctx, http.MethodPost, "rotate", nil, nil)
