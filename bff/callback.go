@@ -70,6 +70,9 @@ func (s *site) signedIn(w http.ResponseWriter, r *http.Request, l login, id *pro
 	who := pseudonym(sess)
 	before := s.predecessors(r, l)
 	if err := s.sessions.Start(r.Context(), w, sess, before.ids()...); err != nil {
+		if errors.Is(err, session.ErrEnded) {
+			before = nil // a logout overtook the sign-in, and the sessions that it was to follow
+		}
 		s.dropTokens(sess, before)
 		return s.notStarted(w, r, l, err)
 	}
