@@ -96,8 +96,8 @@ func TestAServerThatGoesAwayAndComesBack(t *testing.T) {
 		}
 		s.check(away.back())
 		s.eventually(path+"'s first server gets requests again", func() bool {
-			s.get(b, path+"again", 200)
-			return len(reached(away.Upstream, path+"again")) > 0
+			s.get(b, path+"return", 200)
+			return len(reached(away.Upstream, path+"return")) > 0
 		})
 		for i := range 8 {
 			target := fmt.Sprintf("%spost/%d", path, i)

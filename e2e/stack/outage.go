@@ -4,13 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 )
 
-// Refuse closes every connection and the port: who dials is refused, as by a machine whose server is down.
+// Refuse closes every connection and the port: who dials is refused, as by a machine whose server is down. The port stays ours: another server that
+// happened to get it would be taken for this one.
 func (s *Switch) Refuse() error {
 	s.mu.Lock()
 	err := s.listener.Close()
+	if s.held == 0 {
+		s.held = hold(s.listener.Addr())
+	}
 	s.mu.Unlock()
 	s.Cut()
 	if errors.Is(err, net.ErrClosed) {
@@ -19,8 +24,39 @@ func (s *Switch) Refuse() error {
 	return err
 }
 
+// hold binds a socket to an address and does not listen. 0: it could not.
+func hold(addr net.Addr) (fd int) {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || tcp.IP.To4() == nil {
+		return 0
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	// Connections that have just ended must not be in the way; once it is bound, nobody may share it.
+	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(tcp.IP.To4())}); err != nil {
+		_ = syscall.Close(fd)
+		return 0
+	}
+	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 0)
+	return fd
+}
+
+// release gives a held port back.
+func (s *Switch) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held != 0 {
+		_ = syscall.Close(s.held)
+		s.held = 0
+	}
+}
+
 // Accept opens the port again after Refuse, to these targets.
 func (s *Switch) Accept(targets ...string) error {
+	s.release()
 	listener, err := net.Listen("tcp", s.Address)
 	if err != nil {
 		return fmt.Errorf("open switch again: %w", err)

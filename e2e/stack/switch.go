@@ -18,6 +18,7 @@ type Switch struct {
 
 	mu       sync.Mutex
 	listener net.Listener
+	held     int // a socket that keeps the port while it is refused; 0: none
 	delay    time.Duration
 	changed  chan struct{} // closed and replaced with each change of delay
 	targets  []string
@@ -56,6 +57,7 @@ func (s *Switch) Cut() {
 // Close ends the listener and every connection.
 func (s *Switch) Close() error {
 	err := s.Refuse()
+	s.release()
 	s.open.Wait()
 	return err
 }
