@@ -267,7 +267,7 @@ func TestRulesDecideAsTheyAreDocumentedHoweverARequestIsWritten(t *testing.T) {
 	for seed := range uint64(3) {
 		s := &stage{house: h, Rand: rand.New(rand.NewPCG(seed, 5)), authority: a, cookie: sessionCookieOf(h, b), key: key}
 		guards := s.guards(base)
-		for range 40 {
+		for range 100 {
 			n := s.IntN(len(guards))
 			for k := 0; k < 3 && !strings.Contains(expressions[guards[n].when].when, `"red"`); k++ {
 				n = s.IntN(len(guards)) // rather one that asks for what can come twice
