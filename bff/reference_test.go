@@ -324,10 +324,14 @@ func (s *stage) guards(base *configs.Config) (all []guard) {
 	c.Routes = nil
 	for i := range 2 * len(expressions) {
 		g := guard{auth: s.one("required", "required", "optional", "none"), callers: s.IntN(2) == 0, when: i % len(expressions), report: s.IntN(8) == 0}
-		switch s.IntN(5) {
-		case 0:
+		if i < len(expressions) { // each expression once by itself, where all depends on it
+			g.auth, g.report = "optional", false
+		}
+		switch kind := s.IntN(5); {
+		case i < len(expressions):
+		case kind == 0:
 			g.roles = []string{s.one("boss", "admin", "support", "customer")}
-		case 1:
+		case kind == 1:
 			g.scopes = []string{s.one("openid", "orders.read", "orders.write")}
 		}
 		r := configs.Route{Config: base.Routes[0].Config, Allow: configs.Default[policy.Allow]()}
